@@ -1,0 +1,255 @@
+package directory_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/doorward/doorward/directory"
+)
+
+const (
+	childPath  = "DOORWARD_TEST_CHILD_PATH"  // makes the test binary a child
+	childName  = "DOORWARD_TEST_CHILD_NAME"  // distinguishes its addresses
+	childUsers = "DOORWARD_TEST_CHILD_USERS" // how many to create; endless if empty
+)
+
+// child opens the directory and creates users with a passkey each, until it is
+// killed. It says what was answered, one line each, after it was answered.
+func child(ctx context.Context, path string) error {
+	d := directory.NewSQLite(directory.SQLiteOptions{Path: path})
+	if err := d.Open(ctx); err != nil {
+		return err
+	}
+	users := 1 << 30
+	if s := os.Getenv(childUsers); s != "" {
+		if _, err := fmt.Sscan(s, &users); err != nil {
+			return err
+		}
+	}
+	const writers = 3
+	var mu sync.Mutex // around standard output
+	return errors.Join(concurrently(writers, func(w int) error {
+		for i := w; i < users; i += writers {
+			a, err := directory.ParseAddress(fmt.Sprintf("%s-%d@example.com", os.Getenv(childName), i))
+			if err != nil {
+				return err
+			}
+			u, err := d.CreateUser(ctx, directory.NewUser{Address: a, Groups: []string{"staff"}})
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			fmt.Printf("user %s %s\n", u.ID, a)
+			mu.Unlock()
+			if err := d.AddPasskey(ctx, directory.Passkey{ID: u.Handle(), UserID: u.ID, PublicKey: []byte("key")}); err != nil {
+				return err
+			}
+			mu.Lock()
+			fmt.Printf("passkey %x %s\n", u.Handle(), u.ID)
+			mu.Unlock()
+		}
+		return nil
+	})...)
+}
+
+func childCommand(ctx context.Context, path, name string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), childPath+"="+path, childName+"="+name)
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+func TestKill9LosesNothingThatWasAnswered(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts and kills processes")
+	}
+	path := filepath.Join(t.TempDir(), "directory.db")
+	var answered []string
+	for round := range 12 {
+		answered = append(answered, killAfter(t, path, fmt.Sprintf("round%d", round), 1+rand.IntN(60))...)
+
+		d := openSQLite(t, path, time.Now)
+		for _, line := range answered {
+			checkAnswer(t, d, line)
+		}
+		users, err := d.Users(t.Context(), "", 10_000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range users {
+			if _, ok := u.Primary(); !ok || len(u.Emails) != 1 || len(u.Groups) != 1 {
+				t.Errorf("round %d: half a user: %+v", round, u)
+			}
+		}
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, pragma := range []string{`integrity_check`, `foreign_key_check`} {
+			if got := report(t, path, pragma); got != "" && got != "ok" {
+				t.Errorf("round %d: %s: %s", round, pragma, got)
+			}
+		}
+	}
+	if len(answered) < 12 {
+		t.Errorf("only %d answers in all rounds", len(answered))
+	}
+}
+
+// A process that dies while it makes the file or the tables leaves nothing
+// that the next one stumbles over: no lock, no half schema.
+func TestKill9WhileMigratingIsMadeGood(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts and kills processes")
+	}
+	for round := range 12 {
+		path := filepath.Join(t.TempDir(), "state", "directory.db")
+		answered := killAfter(t, path, "early", 0)
+		d := openSQLite(t, path, time.Now)
+		for _, line := range answered {
+			checkAnswer(t, d, line)
+		}
+		createUser(t, d, "alice@example.com")
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := report(t, path, `integrity_check`); got != "ok" {
+			t.Errorf("round %d: %s", round, got)
+		}
+	}
+}
+
+// killAfter kills a child after it has answered n times, and returns its
+// answers. With n = 0 it does not wait for any.
+func killAfter(t *testing.T, path, name string, n int) (answers []string) {
+	t.Helper()
+	cmd := childCommand(t.Context(), path, name)
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	kill := func() {
+		if err := cmd.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+	}
+	if n == 0 {
+		// As soon as the file is there, or some moments later: making the
+		// tables takes some milliseconds.
+		waitForFile(t, path)
+		time.AfterFunc(time.Duration(rand.IntN(15))*time.Millisecond, kill)
+	}
+	r := bufio.NewReader(stdout)
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			break // an answer cut short was none
+		}
+		answers = append(answers, strings.TrimSuffix(line, "\n"))
+		if len(answers) == n {
+			kill()
+		}
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Fatal("the child ended by itself")
+	}
+	return answers
+}
+
+func waitForFile(t *testing.T, path string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(path); err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the child made no file")
+		}
+	}
+}
+
+func checkAnswer(t *testing.T, d *directory.Directory, line string) {
+	t.Helper()
+	fields := strings.Fields(line)
+	switch {
+	case len(fields) == 3 && fields[0] == "user":
+		u, err := d.UserByAddress(t.Context(), directory.Address(fields[2]))
+		if err != nil || u.ID != fields[1] {
+			t.Errorf("%s: got %+v, %v", line, u, err)
+		}
+	case len(fields) == 3 && fields[0] == "passkey":
+		id, err := hex.DecodeString(fields[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := d.Passkey(t.Context(), id)
+		if err != nil || p.UserID != fields[2] {
+			t.Errorf("%s: got %+v, %v", line, p, err)
+		}
+	default:
+		t.Fatalf("got %q from the child", line)
+	}
+}
+
+// report returns the first column of what a pragma answers.
+func report(t *testing.T, path, pragma string) string {
+	t.Helper()
+	db := raw(t, path)
+	defer db.Close()
+	rows, err := db.QueryContext(t.Context(), `PRAGMA `+pragma)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for rows.Next() {
+		row := make([]any, len(columns))
+		for i := range row {
+			row[i] = new(any)
+		}
+		if err := rows.Scan(row...); err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, fmt.Sprint(*row[0].(*any)))
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func TestTwoProcessesShareAFile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
+	path := filepath.Join(t.TempDir(), "state", "directory.db")
+	errs := concurrently(4, func(i int) error {
+		cmd := childCommand(t.Context(), path, fmt.Sprintf("process%d", i))
+		cmd.Env = append(cmd.Env, childUsers+"=20")
+		return cmd.Run()
+	})
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	d := openSQLite(t, path, time.Now)
+	if users, err := d.Users(t.Context(), "", 1000); err != nil || len(users) != 80 {
+		t.Errorf("got %d users, %v, want 80", len(users), err)
+	}
+}

@@ -1,0 +1,222 @@
+package directory
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+	"strings"
+)
+
+// CreateUser adds a user who has one address. It returns ErrTaken if the
+// address belongs to somebody: of any number of concurrent calls for one
+// address, one creates a user. It returns ErrAddress, ErrName or ErrGroup for
+// what no user may have.
+func (d *Directory) CreateUser(ctx context.Context, n NewUser) (User, error) {
+	if a, err := ParseAddress(string(n.Address)); err != nil || a != n.Address {
+		return User{}, ErrAddress
+	}
+	name, err := cleanName(n.Name)
+	if err != nil {
+		return User{}, err
+	}
+	groups, err := cleanGroups(n.Groups)
+	if err != nil {
+		return User{}, err
+	}
+
+	now := d.moment()
+	email := Email{ID: newID(), Address: n.Address, Verified: n.Verified, Primary: true, CreatedAt: now, UpdatedAt: now}
+	u := User{ID: newID(), Name: name, Added: n.Added, Groups: groups, Emails: []Email{email}, CreatedAt: now, UpdatedAt: now}
+	err = d.write(ctx, "creating user", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO users (id, name, disabled, added, created_at, updated_at)
+			VALUES ($1, $2, $3, $4, $5, $6)`,
+			u.ID, u.Name, u.Disabled, u.Added, micros(u.CreatedAt), micros(u.UpdatedAt))
+		if err != nil {
+			return err
+		}
+		err = exec(ctx, tx, ErrTaken, `
+			INSERT INTO emails (id, user_id, address, verified, is_primary, created_at, updated_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7)
+			ON CONFLICT (address) DO NOTHING`,
+			email.ID, u.ID, string(email.Address), email.Verified, email.Primary, micros(now), micros(now))
+		if err != nil {
+			return err
+		}
+		return insertGroups(ctx, tx, u.ID, u.Groups)
+	})
+	if err != nil {
+		return User{}, err
+	}
+	return u, nil
+}
+
+// User returns the user with this ID, or ErrNotFound.
+func (d *Directory) User(ctx context.Context, id string) (User, error) {
+	if !isID(id) {
+		return User{}, ErrNotFound
+	}
+	return d.user(ctx, "looking up user", `u.id = $1`, id)
+}
+
+// UserByAddress returns the user who has this address, verified or not, or
+// ErrNotFound.
+func (d *Directory) UserByAddress(ctx context.Context, a Address) (User, error) {
+	return d.user(ctx, "looking up user by address", `u.id = (SELECT user_id FROM emails WHERE address = $1)`, string(a))
+}
+
+// Users returns at most limit users in the order of their IDs, beginning with
+// the one behind after: the last ID of the page before, or "" for the first
+// page. A page is one query, however long it is. An after that cannot be an ID
+// is ErrNotFound.
+func (d *Directory) Users(ctx context.Context, after string, limit int) ([]User, error) {
+	if after != "" && !isID(after) {
+		return nil, ErrNotFound
+	}
+	if limit < 1 {
+		return nil, nil
+	}
+	return d.users(ctx, "listing users", `u.id IN (SELECT id FROM users WHERE id > $1 ORDER BY id LIMIT $2)`, after, limit)
+}
+
+// SetDisabled disables a user, or enables one again.
+func (d *Directory) SetDisabled(ctx context.Context, id string, disabled bool) error {
+	return d.change(ctx, "disabling or enabling user", id, func(tx *sql.Tx) error {
+		return exec(ctx, tx, ErrNotFound, `UPDATE users SET disabled = $2 WHERE id = $1`, id, disabled)
+	})
+}
+
+// SetAdded says whether an operator added or confirmed a user.
+func (d *Directory) SetAdded(ctx context.Context, id string, added bool) error {
+	return d.change(ctx, "confirming user", id, func(tx *sql.Tx) error {
+		return exec(ctx, tx, ErrNotFound, `UPDATE users SET added = $2 WHERE id = $1`, id, added)
+	})
+}
+
+// SetName names a user. It returns ErrName for what is no name.
+func (d *Directory) SetName(ctx context.Context, id, name string) error {
+	name, err := cleanName(name)
+	if err != nil {
+		return err
+	}
+	return d.change(ctx, "naming user", id, func(tx *sql.Tx) error {
+		return exec(ctx, tx, ErrNotFound, `UPDATE users SET name = $2 WHERE id = $1`, id, name)
+	})
+}
+
+// SetGroups puts a user into these groups and no others. It returns ErrGroup
+// for what is no name of a group.
+func (d *Directory) SetGroups(ctx context.Context, id string, groups []string) error {
+	groups, err := cleanGroups(groups)
+	if err != nil {
+		return err
+	}
+	return d.change(ctx, "setting groups", id, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM user_groups WHERE user_id = $1`, id); err != nil {
+			return err
+		}
+		return insertGroups(ctx, tx, id, groups)
+	})
+}
+
+// MarkVerified notes that a user receives mail at an address of theirs. An
+// address that is not theirs is ErrNotFound.
+func (d *Directory) MarkVerified(ctx context.Context, userID string, a Address) error {
+	return d.change(ctx, "verifying address", userID, func(tx *sql.Tx) error {
+		return exec(ctx, tx, ErrNotFound,
+			`UPDATE emails SET verified = $3, updated_at = $4 WHERE user_id = $1 AND address = $2`,
+			userID, string(a), true, micros(d.moment()))
+	})
+}
+
+// RemoveUser removes a user with all addresses, groups and passkeys. What the
+// audit records tell about them stays.
+func (d *Directory) RemoveUser(ctx context.Context, id string) error {
+	return d.change(ctx, "removing user", id, func(tx *sql.Tx) error {
+		// The rest goes by ON DELETE CASCADE.
+		return exec(ctx, tx, ErrNotFound, `DELETE FROM users WHERE id = $1`, id)
+	})
+}
+
+// change writes to what belongs to a user, or returns ErrNotFound. It notes
+// the time at the user first, which makes concurrent changes of one user take
+// turns also where the database has many writers.
+func (d *Directory) change(ctx context.Context, doing, userID string, change func(*sql.Tx) error) error {
+	if !isID(userID) {
+		return ErrNotFound
+	}
+	return d.write(ctx, doing, func(tx *sql.Tx) error {
+		err := exec(ctx, tx, ErrNotFound, `UPDATE users SET updated_at = $2 WHERE id = $1`, userID, micros(d.moment()))
+		if err != nil {
+			return err
+		}
+		return change(tx)
+	})
+}
+
+func insertGroups(ctx context.Context, tx *sql.Tx, userID string, groups []string) error {
+	for _, group := range groups {
+		_, err := tx.ExecContext(ctx, `INSERT INTO user_groups (user_id, name) VALUES ($1, $2)`, userID, group)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *Directory) user(ctx context.Context, doing, where string, args ...any) (User, error) {
+	users, err := d.users(ctx, doing, where, args...)
+	if err != nil {
+		return User{}, err
+	}
+	if len(users) == 0 {
+		return User{}, ErrNotFound
+	}
+	return users[0], nil
+}
+
+// users returns whole users by one query, which answers a row for each
+// address. Names of groups hold no space, so that one string carries them.
+func (d *Directory) users(ctx context.Context, doing, where string, args ...any) ([]User, error) {
+	rows, err := read(ctx, d, doing, scanUser, `
+		SELECT u.id, u.name, u.disabled, u.added, u.created_at, u.updated_at,
+			COALESCE((SELECT string_agg(name, ' ') FROM user_groups WHERE user_id = u.id), ''),
+			COALESCE(e.id, ''), COALESCE(e.address, ''), COALESCE(e.verified, FALSE), COALESCE(e.is_primary, FALSE),
+			e.created_at, e.updated_at
+		FROM users u LEFT JOIN emails e ON e.user_id = u.id
+		WHERE `+where+`
+		ORDER BY u.id, e.is_primary DESC, e.created_at, e.id`, args...)
+	if err != nil {
+		return nil, err
+	}
+	var users []User
+	for _, u := range rows {
+		if n := len(users); n > 0 && users[n-1].ID == u.ID {
+			users[n-1].Emails = append(users[n-1].Emails, u.Emails...)
+		} else {
+			users = append(users, u)
+		}
+	}
+	return users, nil
+}
+
+// scanUser returns a user with the one address of this row, or none.
+func scanUser(rows *sql.Rows) (User, error) {
+	var u User
+	var e Email
+	var groups string
+	err := rows.Scan(&u.ID, &u.Name, &u.Disabled, &u.Added, (*micros)(&u.CreatedAt), (*micros)(&u.UpdatedAt),
+		&groups,
+		&e.ID, (*string)(&e.Address), &e.Verified, &e.Primary, (*micros)(&e.CreatedAt), (*micros)(&e.UpdatedAt))
+	if err != nil {
+		return User{}, err
+	}
+	if groups != "" {
+		u.Groups = strings.Split(groups, " ")
+		slices.Sort(u.Groups)
+	}
+	if e.ID != "" {
+		u.Emails = []Email{e}
+	}
+	return u, nil
+}
