@@ -1,0 +1,86 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Bypass says which paths of a site are open to everybody.
+type Bypass struct {
+	exact    []string
+	prefixes []string // each ends in "/"
+}
+
+// ParseBypass reads bypass patterns: a path, which stands for itself alone, or
+// one that ends in "/*", which stands for all below it. Paths are compared as
+// they are written, letter case included.
+func ParseBypass(patterns []string) (Bypass, error) {
+	var b Bypass
+	for _, p := range patterns {
+		prefix, below := strings.CutSuffix(p, "/*")
+		switch {
+		case !strings.HasPrefix(p, "/"):
+			return Bypass{}, fmt.Errorf("%w: bypass %q: a path begins with /", ErrPattern, p)
+		case p == "/*":
+			return Bypass{}, fmt.Errorf("%w: bypass %q: that would open the whole site; leave the doorward directive out instead", ErrPattern, p)
+		case strings.Contains(prefix, "*"):
+			return Bypass{}, fmt.Errorf("%w: bypass %q: a * stands only at the end, after a /", ErrPattern, p)
+		case strings.ContainsAny(p, "?#"):
+			return Bypass{}, fmt.Errorf("%w: bypass %q: only paths can be open, a query is no part of one", ErrPattern, p)
+		case !plain(prefix):
+			return Bypass{}, fmt.Errorf("%w: bypass %q: write the path plainly, without %%-escapes, //, . or .. segments", ErrPattern, p)
+		case below:
+			b.prefixes = append(b.prefixes, prefix+"/")
+		default:
+			b.exact = append(b.exact, p)
+		}
+	}
+	return b, nil
+}
+
+// Opens reports whether the path of a request is open: path as it was decoded,
+// escaped as it stands in the request and as the app will see it. A path that
+// two readers could read differently (with an escaped slash, a backslash, a dot
+// segment ...) is never open: the app might read it as another one.
+func (b *Bypass) Opens(path, escaped string) bool {
+	if len(b.exact) == 0 && len(b.prefixes) == 0 || !plain(path) || !plainEscapes(escaped) {
+		return false
+	}
+	return slices.Contains(b.exact, path) ||
+		slices.ContainsFunc(b.prefixes, func(p string) bool { return strings.HasPrefix(path, p) })
+}
+
+// plain reports whether a decoded path means the same to every reader.
+func plain(path string) bool {
+	for i := range len(path) {
+		switch c := path[i]; {
+		case c < 0x20, c == 0x7f, c == '\\', c == '%', c == ';', c == '?', c == '#':
+			return false
+		}
+	}
+	for segment := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
+		if segment == "." || segment == ".." {
+			return false
+		}
+	}
+	return !strings.Contains(path, "//")
+}
+
+// plainEscapes reports whether no escape in a path hides a character that
+// separates or changes segments.
+func plainEscapes(escaped string) bool {
+	for i := range len(escaped) {
+		if escaped[i] != '%' {
+			continue
+		}
+		if len(escaped) < i+3 {
+			return false
+		}
+		switch strings.ToLower(escaped[i+1 : i+3]) {
+		case "2f", "5c", "2e", "25", "3b", "3f", "23", "00":
+			return false
+		}
+	}
+	return true
+}
