@@ -1,0 +1,147 @@
+package store_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/doorward/doorward/store"
+)
+
+// writerPath, in the environment, makes this test binary the process that is
+// killed: it writes to the store in that file until it is.
+const writerPath = "DOORWARD_TEST_WRITER_PATH"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(writerPath); path != "" {
+		fmt.Fprintln(os.Stderr, writeUntilKilled(path, os.Getenv(writerPath+"_ROUND")))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// writeUntilKilled puts one value after the other and takes every second one
+// back, and says so on standard output: "put K" and "took K" when the store has
+// answered, "taking K" before it is asked. It counts what it puts.
+func writeUntilKilled(path, round string) error {
+	e := store.NewEmbedded(store.EmbeddedOptions{Path: path})
+	ctx := context.Background()
+	if err := e.Open(ctx); err != nil {
+		return err
+	}
+	for i := 0; ; i++ {
+		key := fmt.Sprintf("%s/%d", round, i)
+		if err := e.Put(ctx, key, []byte("value of "+key), time.Hour); err != nil {
+			return err
+		}
+		fmt.Println("put", key)
+		if _, err := e.Count(ctx, round, time.Hour); err != nil {
+			return err
+		}
+		fmt.Println("counted", round)
+		if i%2 == 0 {
+			continue
+		}
+		fmt.Println("taking", key)
+		if _, err := e.Take(ctx, key); err != nil {
+			return err
+		}
+		fmt.Println("took", key)
+	}
+}
+
+func TestKilledWriterLosesNothingAndBringsNothingBack(t *testing.T) {
+	const rounds = 12
+	path := filepath.Join(t.TempDir(), "store.db")
+	here := openEmbedded(t, path, nil) // another process, which stays
+	told := &acknowledged{puts: map[string]bool{}, counts: map[string]int64{}}
+	for round := range rounds {
+		name := fmt.Sprint("round ", round)
+		told.read(t, path, name, time.Duration(rand.IntN(60))*time.Millisecond)
+		told.check(t, here)
+		// A store that is opened after the crash has to make sense of what it left.
+		told.check(t, openEmbedded(t, path, nil))
+	}
+	if len(told.puts) < rounds {
+		t.Errorf("%d values were put in %d rounds, want more: nothing was tested", len(told.puts), rounds)
+	}
+}
+
+// acknowledged is what the writer was told by its store.
+type acknowledged struct {
+	puts   map[string]bool  // false when it was taken
+	counts map[string]int64 // by round
+	open   string           // the value that was being taken when the writer died
+}
+
+// read runs a writer, kills it a while after its first line, and reads what it
+// had to say.
+func (a *acknowledged) read(t *testing.T, path, round string, after time.Duration) {
+	t.Helper()
+	writer := exec.Command(os.Args[0])
+	writer.Env = append(os.Environ(), writerPath+"="+path, writerPath+"_ROUND="+round)
+	writer.Stderr = os.Stderr
+	output, err := writer.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := writer.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stuck := time.AfterFunc(time.Minute, func() { writer.Process.Kill() })
+	defer stuck.Stop()
+	lines := bufio.NewScanner(output)
+	for first := true; lines.Scan(); first = false {
+		if first {
+			defer time.AfterFunc(after, func() { writer.Process.Kill() }).Stop()
+		}
+		verb, key, _ := strings.Cut(lines.Text(), " ")
+		switch verb {
+		case "put":
+			a.puts[key] = true
+		case "counted":
+			a.counts[key]++
+		case "taking":
+			a.open = key
+		case "took":
+			a.puts[key], a.open = false, ""
+		}
+	}
+	if err := writer.Wait(); writer.ProcessState.Exited() {
+		t.Fatalf("the writer ended by itself: %v", err)
+	}
+	if a.open != "" {
+		delete(a.puts, a.open) // taken or not: nobody was told
+		a.open = ""
+	}
+}
+
+// check compares what the writer was told with what the store has now.
+func (a *acknowledged) check(t *testing.T, s store.Store) {
+	t.Helper()
+	for key, there := range a.puts {
+		got, err := s.Get(t.Context(), key)
+		switch {
+		case there && (err != nil || string(got) != "value of "+key):
+			t.Errorf("Get(%q) = %q, %v, want the value that was put", key, got, err)
+		case !there && !errors.Is(err, store.ErrNotFound):
+			t.Errorf("Get(%q) = %q, %v, want ErrNotFound: it was taken", key, got, err)
+		}
+	}
+	for round, told := range a.counts {
+		got, err := s.Count(t.Context(), round, time.Hour)
+		// One more is ours, and one may have been counted without telling.
+		if err != nil || got < told+1 || got > told+2 {
+			t.Errorf("Count(%q) = %d, %v, want %d or %d", round, got, err, told+1, told+2)
+		}
+		a.counts[round] = got
+	}
+}

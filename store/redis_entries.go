@@ -1,0 +1,73 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// count keeps a counter as a hash of one field, because a string would be a
+// value. A ttl that has passed already, PEXPIRE turns into a deletion.
+var count = redis.NewScript(`
+local n = redis.call('HINCRBY', KEYS[1], 'n', 1)
+if n == 1 then
+	redis.call('PEXPIRE', KEYS[1], ARGV[1])
+end
+return n
+`)
+
+// Put implements [Store].
+func (r *Redis) Put(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	ttl = ttl.Truncate(time.Millisecond)
+	if ttl <= 0 { // which SET would take for "for ever"
+		return r.Delete(ctx, key)
+	}
+	return redisFailed("putting a value", r.client.Set(ctx, r.key(key), value, ttl).Err())
+}
+
+// Replace implements [Store].
+func (r *Redis) Replace(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	ttl = ttl.Truncate(time.Millisecond)
+	if ttl <= 0 {
+		n, err := r.client.Del(ctx, r.key(key)).Result()
+		if err == nil && n == 0 {
+			return ErrNotFound
+		}
+		return redisFailed("replacing a value", err)
+	}
+	err := r.client.SetArgs(ctx, r.key(key), value, redis.SetArgs{Mode: "XX", TTL: ttl}).Err()
+	return redisFailed("replacing a value", err)
+}
+
+// Get implements [Store].
+func (r *Redis) Get(ctx context.Context, key string) ([]byte, error) {
+	value, err := r.client.Get(ctx, r.key(key)).Bytes()
+	if err != nil {
+		return nil, redisFailed("getting a value", err)
+	}
+	return value, nil
+}
+
+// Take implements [Store].
+func (r *Redis) Take(ctx context.Context, key string) ([]byte, error) {
+	value, err := r.client.GetDel(ctx, r.key(key)).Bytes()
+	if err != nil {
+		return nil, redisFailed("taking a value", err)
+	}
+	return value, nil
+}
+
+// Count implements [Store].
+func (r *Redis) Count(ctx context.Context, key string, ttl time.Duration) (int64, error) {
+	n, err := count.Run(ctx, r.client, []string{r.key(key)}, ttl.Milliseconds()).Int64()
+	if err != nil {
+		return 0, redisFailed("counting", err)
+	}
+	return n, nil
+}
+
+// Delete implements [Store].
+func (r *Redis) Delete(ctx context.Context, key string) error {
+	return redisFailed("deleting a key", r.client.Del(ctx, r.key(key)).Err())
+}

@@ -1,0 +1,205 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/doorward/doorward/store"
+	"github.com/doorward/doorward/store/storetest"
+)
+
+// openRedis returns an open store at url, closed with the test.
+func openRedis(t testing.TB, o store.RedisOptions) *store.Redis {
+	t.Helper()
+	r, err := store.NewRedis(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	if err := r.Open(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// admin returns a connection for what a store does not do.
+func admin(t *testing.T, server *storetest.Redis) *redis.Client {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: server.Addr})
+	t.Cleanup(func() { client.Close() })
+	return client
+}
+
+// wait lets d pass on the server's clock, which counts in milliseconds and keeps
+// a key until its last one is over.
+func wait(d time.Duration) { <-time.After(d + 2*time.Millisecond) }
+
+func TestRedis(t *testing.T) {
+	for name, options := range map[string]func(t *testing.T, server *storetest.Redis, name string) store.RedisOptions{
+		"over TCP": func(t *testing.T, server *storetest.Redis, name string) store.RedisOptions {
+			return store.RedisOptions{URL: server.URL(), Prefix: name + ":"}
+		},
+		"over a unix socket as a restricted user": func(t *testing.T, server *storetest.Redis, name string) store.RedisOptions {
+			restrict(t, server, name)
+			return store.RedisOptions{URL: "unix://" + name + ":s3cret@" + server.Socket, Prefix: name + ":"}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := storetest.StartRedis(t)
+			for i, promise := range storetest.Contract {
+				t.Run(promise.Name, func(t *testing.T) {
+					t.Parallel()
+					promise.Check(t, openRedis(t, options(t, server, fmt.Sprint("contract", i))), wait)
+				})
+			}
+			for i, promise := range storetest.Shared {
+				t.Run(promise.Name, func(t *testing.T) {
+					t.Parallel()
+					o := options(t, server, fmt.Sprint("shared", i))
+					promise.Check(t, openRedis(t, o), openRedis(t, o))
+				})
+			}
+		})
+	}
+}
+
+// restrict makes a user who may do what the documentation of Redis says, under
+// the prefix of its name, and nothing else.
+func restrict(t *testing.T, server *storetest.Redis, name string) {
+	t.Helper()
+	const commands = "+ping +set +get +getdel +del +zrem +eval +evalsha +publish +subscribe " +
+		"+hincrby +pexpire +pexpireat +time +zadd +zremrangebyscore +zrange +zrangebyscore"
+	rules := []any{"acl", "setuser", name, "reset", "on", ">s3cret", "~" + name + ":*", "&" + name + ":*"}
+	for command := range strings.FieldsSeq(commands) {
+		rules = append(rules, command)
+	}
+	if err := admin(t, server).Do(t.Context(), rules...).Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestMessagesReachOtherNodes(t *testing.T) {
+	server := storetest.StartRedis(t)
+	a := openRedis(t, store.RedisOptions{URL: server.URL()})
+	b := openRedis(t, store.RedisOptions{URL: server.URL()})
+	apart := openRedis(t, store.RedisOptions{URL: server.URL(), Prefix: "other:"})
+	received, elsewhere := make(chan string, 1), make(chan string, 1)
+	for s, messages := range map[*store.Redis]chan string{b: received, apart: elsewhere} {
+		err := s.Subscribe(t.Context(), "ended", func(message []byte) { messages <- string(message) })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish(t, a, "session")
+	if got := storetest.Receive(t, received); got != "session" {
+		t.Errorf("received %q, want %q", got, "session")
+	}
+	publish(t, apart, "own")
+	if got := storetest.Receive(t, elsewhere); got != "own" {
+		t.Errorf("received %q under another prefix, want %q", got, "own")
+	}
+}
+
+func TestPrefixesAndDatabasesAreApart(t *testing.T) {
+	server := storetest.StartRedis(t)
+	o := store.RedisOptions{URL: server.URL()}
+	first := openRedis(t, o)
+	if err := first.Put(t.Context(), "key", []byte("value"), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range []store.RedisOptions{
+		{URL: o.URL, Prefix: "other:"},
+		{URL: "redis://" + server.Addr + "/1"},
+		{URL: "unix://" + server.Socket + "?db=2"},
+	} {
+		if got, err := openRedis(t, other).Get(t.Context(), "key"); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("Get with %+v = %q, %v, want ErrNotFound", other, got, err)
+		}
+	}
+	keys, err := admin(t, server).Keys(t.Context(), "*").Result()
+	if err != nil || len(keys) != 1 || !strings.HasPrefix(keys[0], "doorward:") {
+		t.Errorf("keys in database 0 = %q, %v, want one that begins with doorward:", keys, err)
+	}
+}
+
+// What has no time to live stays until someone notices that Redis is full.
+func TestEveryRedisKeyExpires(t *testing.T) {
+	server := storetest.StartRedis(t)
+	r := openRedis(t, store.RedisOptions{URL: server.URL()})
+	ctx := t.Context()
+	for _, err := range []error{
+		r.Put(ctx, "put", nil, time.Hour),
+		r.Put(ctx, "replaced", nil, time.Minute),
+		r.Replace(ctx, "replaced", nil, time.Hour),
+		r.Add(ctx, "set", "a", time.Hour),
+		r.Add(ctx, "set", "b", time.Second),
+		r.Add(ctx, "shorter", "a", 2*time.Hour),
+		r.Add(ctx, "shorter", "a", time.Hour),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if _, err := r.Count(ctx, "count", time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	client := admin(t, server)
+	keys, err := client.Keys(ctx, "*").Result()
+	if err != nil || len(keys) != 5 {
+		t.Fatalf("keys = %q, %v, want 5", keys, err)
+	}
+	for _, key := range keys {
+		ttl, err := client.PTTL(ctx, key).Result()
+		if err != nil || ttl <= 59*time.Minute || ttl > time.Hour {
+			t.Errorf("%s lives for %v, %v, want an hour", key, ttl, err)
+		}
+	}
+}
+
+func TestOpenNeedsAServerThatCanTake(t *testing.T) {
+	server := storetest.StartRedis(t, "--rename-command", "GETDEL", "")
+	r, err := store.NewRedis(store.RedisOptions{URL: server.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := r.Open(t.Context()); err == nil || !strings.Contains(err.Error(), "6.2") {
+		t.Errorf("Open = %v, want an error that names Redis 6.2", err)
+	}
+	// Redis repeats what it does not understand, and a key may be a secret.
+	if _, err := r.Take(t.Context(), "s3cret"); err == nil || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("Take = %v, want an error that does not contain the key", err)
+	}
+}
+
+func TestPasswordIsUsedAndNeverPrinted(t *testing.T) {
+	server := storetest.StartRedis(t, "--requirepass", "s3cret")
+	openRedis(t, store.RedisOptions{URL: "redis://:s3cret@" + server.Addr})
+	openRedis(t, store.RedisOptions{URL: "unix://:s3cret@" + server.Socket})
+	for _, url := range []string{"redis://" + server.Addr, "redis://:wr0ng@" + server.Addr} {
+		r, err := store.NewRedis(store.RedisOptions{URL: url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		if err := r.Open(t.Context()); err == nil || strings.Contains(err.Error(), "wr0ng") {
+			t.Errorf("Open = %v, want an error without the password", err)
+		}
+		storetest.WantFailures(t, t.Context(), r)
+	}
+}
+
+func publish(t *testing.T, s store.Store, message string) {
+	t.Helper()
+	if err := s.Publish(t.Context(), "ended", []byte(message)); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,188 @@
+package storetest
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/doorward/doorward/store"
+)
+
+var values = []Promise{
+	{"a value can be read until it is deleted", readUntilDeleted},
+	{"putting again replaces the value and its time to live", putAgain},
+	{"a value is gone when its time to live has passed", valueExpires},
+	{"a time to live under a millisecond has passed already", valueNeverLived},
+	{"a replaced value lives as long as the last Replace says", replaceRenews},
+	{"only a live value can be replaced", replaceNeedsLive},
+	{"a value can be taken once", takenOnce},
+	{"an expired value cannot be taken", takeExpired},
+	{"any bytes are a value, and none is one too", binaryValues},
+	{"the store keeps a copy of the value", copiedValues},
+	{"different keys are different values", keyIsolation},
+	{"a key, a set and a topic of one name do not meet", kindIsolation},
+}
+
+func readUntilDeleted(t *testing.T, s store.Store, _ func(time.Duration)) {
+	wantGone(t, s, "key")
+	put(t, s, "key", "value", time.Hour)
+	wantValue(t, s, "key", "value")
+	wantValue(t, s, "key", "value")
+	must(t, s.Delete(t.Context(), "key"))
+	wantGone(t, s, "key")
+	if err := s.Delete(t.Context(), "key"); err != nil {
+		t.Errorf("Delete of what is not there = %v, want nil", err)
+	}
+}
+
+func putAgain(t *testing.T, s store.Store, wait func(time.Duration)) {
+	put(t, s, "key", "first", time.Second)
+	put(t, s, "key", "second", time.Hour)
+	put(t, s, "other", "first", time.Hour)
+	put(t, s, "other", "second", time.Second)
+	wait(time.Second)
+	wantValue(t, s, "key", "second")
+	wantGone(t, s, "other")
+}
+
+func valueExpires(t *testing.T, s store.Store, wait func(time.Duration)) {
+	put(t, s, "key", "value", 2*time.Second)
+	wait(time.Second)
+	wantValue(t, s, "key", "value")
+	wait(time.Second)
+	wantGone(t, s, "key")
+}
+
+func valueNeverLived(t *testing.T, s store.Store, _ func(time.Duration)) {
+	for _, ttl := range []time.Duration{0, -1, -time.Hour, time.Millisecond - 1} {
+		put(t, s, "key", "earlier", time.Hour)
+		put(t, s, "key", "value", ttl)
+		wantGone(t, s, "key")
+
+		put(t, s, "key", "earlier", time.Hour)
+		must(t, s.Replace(t.Context(), "key", []byte("value"), ttl))
+		wantGone(t, s, "key")
+		if err := s.Replace(t.Context(), "key", []byte("value"), ttl); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("Replace for %v of what is not there = %v, want ErrNotFound", ttl, err)
+		}
+	}
+}
+
+func replaceRenews(t *testing.T, s store.Store, wait func(time.Duration)) {
+	put(t, s, "longer", "first", 2*time.Second)
+	put(t, s, "shorter", "first", time.Hour)
+	must(t, s.Replace(t.Context(), "longer", []byte("second"), time.Hour))
+	must(t, s.Replace(t.Context(), "shorter", []byte("second"), 2*time.Second))
+	wantValue(t, s, "shorter", "second")
+	wait(2 * time.Second)
+	wantValue(t, s, "longer", "second")
+	wantGone(t, s, "shorter")
+}
+
+func replaceNeedsLive(t *testing.T, s store.Store, wait func(time.Duration)) {
+	ctx := t.Context()
+	put(t, s, "deleted", "value", time.Hour)
+	must(t, s.Delete(ctx, "deleted"))
+	put(t, s, "taken", "value", time.Hour)
+	if _, err := s.Take(ctx, "taken"); err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, "expired", "value", time.Millisecond)
+	wait(time.Millisecond)
+	for _, key := range []string{"never put", "deleted", "taken", "expired"} {
+		if err := s.Replace(ctx, key, []byte("back"), time.Hour); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("Replace(%q) = %v, want ErrNotFound", key, err)
+		}
+		wantGone(t, s, key)
+	}
+}
+
+func takenOnce(t *testing.T, s store.Store, _ func(time.Duration)) {
+	put(t, s, "key", "value", time.Hour)
+	if got, err := s.Take(t.Context(), "key"); err != nil || string(got) != "value" {
+		t.Errorf("first Take = %q, %v, want the value", got, err)
+	}
+	if got, err := s.Take(t.Context(), "key"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("second Take = %q, %v, want ErrNotFound", got, err)
+	}
+	wantGone(t, s, "key")
+}
+
+func takeExpired(t *testing.T, s store.Store, wait func(time.Duration)) {
+	put(t, s, "key", "value", time.Second)
+	wait(time.Second)
+	if got, err := s.Take(t.Context(), "key"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("Take = %q, %v, want ErrNotFound", got, err)
+	}
+}
+
+func binaryValues(t *testing.T, s store.Store, _ func(time.Duration)) {
+	for name, value := range map[string][]byte{
+		"nil":     nil,
+		"empty":   {},
+		"zero":    {0},
+		"zeros":   {0, 'a', 0, 0},
+		"lines":   []byte("a\r\nb\n\r"),
+		"not UTF": {0xff, 0xfe, 0x80},
+		"digits":  []byte("12"),
+		"large":   bytes.Repeat([]byte{0, 1, 2, 0xff}, 1<<16),
+	} {
+		must(t, s.Put(t.Context(), name, value, time.Hour))
+		if got, err := s.Get(t.Context(), name); err != nil || !bytes.Equal(got, value) {
+			t.Errorf("%s: Get = %d bytes, %v, want %d", name, len(got), err, len(value))
+		}
+		must(t, s.Replace(t.Context(), name, value, time.Hour))
+		if got, err := s.Take(t.Context(), name); err != nil || !bytes.Equal(got, value) {
+			t.Errorf("%s: Take = %d bytes, %v, want %d", name, len(got), err, len(value))
+		}
+		wantGone(t, s, name)
+	}
+}
+
+func copiedValues(t *testing.T, s store.Store, _ func(time.Duration)) {
+	value := []byte("value")
+	must(t, s.Put(t.Context(), "key", value, time.Hour))
+	value[0] = 'X'
+	wantValue(t, s, "key", "value")
+	got, err := s.Get(t.Context(), "key")
+	must(t, err)
+	got[0] = 'X'
+	wantValue(t, s, "key", "value")
+}
+
+func keyIsolation(t *testing.T, s store.Store, _ func(time.Duration)) {
+	keys := []string{
+		"", " ", "a", "A", "a/b", "a/", "a:b", "a*", "a?", "[a]", "%", "_", "a_b", "aXb",
+		"{a}", "{a}b", "}", "a\x00", "a\x00b", "\x00", "\xff", "\xfe", "é", "e\u0301", "ſ", "key:a", "1", "01", "1.0",
+		"'; DROP TABLE entries; --", "a\r\nGET b", strings.Repeat("k", 1000),
+	}
+	for _, key := range keys {
+		put(t, s, key, "value of "+key, time.Hour)
+	}
+	for _, key := range keys {
+		wantValue(t, s, key, "value of "+key)
+	}
+	for i, key := range keys {
+		must(t, s.Delete(t.Context(), key))
+		wantGone(t, s, key)
+		for _, other := range keys[i+1:] {
+			wantValue(t, s, other, "value of "+other)
+		}
+	}
+}
+
+func kindIsolation(t *testing.T, s store.Store, _ func(time.Duration)) {
+	ctx := t.Context()
+	put(t, s, "name", "value", time.Hour)
+	must(t, s.Add(ctx, "name", "member", time.Hour))
+	must(t, s.Publish(ctx, "name", []byte("message")))
+	wantValue(t, s, "name", "value")
+	wantMembers(t, s, "name", "member")
+	must(t, s.Delete(ctx, "name"))
+	wantMembers(t, s, "name", "member")
+	wantCount(t, s, "name", time.Hour, 1)
+	must(t, s.Remove(ctx, "name", "member"))
+	wantCount(t, s, "name", time.Hour, 2)
+}
