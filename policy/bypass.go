@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Bypass says which paths of a site are open to everybody.
@@ -51,8 +52,12 @@ func (b *Bypass) Opens(path, escaped string) bool {
 		slices.ContainsFunc(b.prefixes, func(p string) bool { return strings.HasPrefix(path, p) })
 }
 
-// plain reports whether a decoded path means the same to every reader.
+// plain reports whether a decoded path means the same to every reader. Bytes that
+// are no UTF-8 are not plain: some readers take the overlong C0 AE for a dot.
 func plain(path string) bool {
+	if !utf8.ValidString(path) {
+		return false
+	}
 	for i := range len(path) {
 		switch c := path[i]; {
 		case c < 0x20, c == 0x7f, c == '\\', c == '%', c == ';', c == '?', c == '#':

@@ -128,6 +128,10 @@ func TestBypassOpensWhatItNamesAndNothingElse(t *testing.T) {
 		{"/static/a\x00b", "/static/a%00b", false},
 		{"/static/a\nb", "/static/a%0ab", false},
 		{"/healthz#", "/healthz%23", false},
+		{"/static/\xc0\xae\xc0\xae/admin", "/static/%c0%ae%c0%ae/admin", false},
+		{"/static/a?b", "/static/a%3fb", false},
+		{"/static/a", "/static/a%2", false},
+		{"/static/", "/static/", true},
 		{"/admin", "/admin", false},
 	}
 	for _, tt := range tests {
