@@ -1,0 +1,180 @@
+package session
+
+import (
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func testDigest(i int) digest { return digestOf(strconv.Itoa(i)) }
+
+func visitorOf(i int) *Visitor {
+	return &Visitor{Session: Session{ID: "session" + strconv.Itoa(i), Subject: "subject" + strconv.Itoa(i%10)}}
+}
+
+func TestCacheIsBounded(t *testing.T) {
+	const capacity = 1 << 10
+	c := newCache(capacity)
+	now := time.Now()
+	for i := range 20 * capacity {
+		c.put(testDigest(i), visitorOf(i), now.Add(time.Duration(i)*time.Second), c.mark())
+		if got := c.len(); got > capacity {
+			t.Fatalf("after %d entries %d are kept, want %d at most", i+1, got, capacity)
+		}
+	}
+	if got := c.len(); got != capacity {
+		t.Errorf("%d entries are kept, want %d", got, capacity)
+	}
+	// The one put last is there, and putting it again takes nobody's place.
+	last := 20*capacity - 1
+	c.put(testDigest(last), visitorOf(last), now, c.mark())
+	if v, _ := c.get(testDigest(last), now); v == nil || v.ID != visitorOf(last).ID {
+		t.Errorf("the entry put last = %v, want it kept", v)
+	}
+	if got := c.len(); got != capacity {
+		t.Errorf("%d entries are kept after one was replaced, want %d", got, capacity)
+	}
+}
+
+func TestSmallestCacheWorks(t *testing.T) {
+	c := newCache(1)
+	for i := range 1000 {
+		if !c.put(testDigest(i), visitorOf(i), time.Now(), c.mark()) {
+			t.Fatal("put = false, want true")
+		}
+		if v, _ := c.get(testDigest(i), time.Now()); v == nil {
+			t.Fatal("the entry put last is gone")
+		}
+	}
+	if got := c.len(); got > 64 {
+		t.Errorf("%d entries are kept, want one for each shard at most", got)
+	}
+}
+
+func TestStaleEntriesMakeRoomFirst(t *testing.T) {
+	const capacity = 8 << 10
+	c := newCache(capacity)
+	now := time.Now()
+	for i := range 2 * capacity { // the second half takes the place of others
+		c.put(testDigest(i), visitorOf(i), now.Add(time.Duration(i)*time.Second), c.mark())
+	}
+	staler, fresher := 0, 0
+	for i := range 2 * capacity {
+		if v, _ := c.get(testDigest(i), now); v != nil && i < capacity {
+			staler++
+		} else if v != nil {
+			fresher++
+		}
+	}
+	// By chance alone more than a third of them would be left.
+	if staler > capacity/8 || staler+fresher != capacity {
+		t.Errorf("%d of the staler and %d of the fresher half are left, want most of the fresher", staler, fresher)
+	}
+}
+
+func TestRemovingEntriesLosesNoOther(t *testing.T) {
+	c := newCache(1 << 12)
+	now := time.Now()
+	for i := range 1000 {
+		c.put(testDigest(i), visitorOf(i), now.Add(time.Hour), c.mark())
+	}
+	for i := 0; i < 1000; i += 3 {
+		c.remove(testDigest(i))
+		c.remove(testDigest(i)) // nobody is there any more
+	}
+	for i := range 1000 {
+		v, _ := c.get(testDigest(i), now)
+		if gone := i%3 == 0; gone != (v == nil) || v != nil && v.ID != visitorOf(i).ID {
+			t.Errorf("entry %d = %v, want it gone: %v", i, v, gone)
+		}
+	}
+	if got, want := c.len(), 666; got != want {
+		t.Errorf("%d entries are left, want %d", got, want)
+	}
+}
+
+func TestForgettingHitsTheOneThatIsMeant(t *testing.T) {
+	c := newCache(1 << 10)
+	now := time.Now()
+	for i := range 100 {
+		c.put(testDigest(i), visitorOf(i), now.Add(time.Hour), c.mark())
+	}
+	c.forget(forgotten{session: "session7"})
+	c.forget(forgotten{subject: "subject3"})
+	for i := range 100 {
+		_, fresh := c.get(testDigest(i), now)
+		if want := i != 7 && i%10 != 3; fresh != want {
+			t.Errorf("session%d of subject%d is fresh: %v, want %v", i, i%10, fresh, want)
+		}
+	}
+}
+
+// What was read before somebody was forgotten is not kept after it, and what
+// others had forgotten does not matter.
+func TestPutAfterForgetKeepsNothing(t *testing.T) {
+	for name, test := range map[string]struct {
+		between []forgotten
+		want    bool
+	}{
+		"nothing":             {nil, true},
+		"its session":         {[]forgotten{{session: "session7"}}, false},
+		"its subject":         {[]forgotten{{subject: "subject7"}}, false},
+		"another session":     {[]forgotten{{session: "session8"}}, true},
+		"another subject":     {[]forgotten{{subject: "subject8"}}, true},
+		"a name of the other": {[]forgotten{{subject: "session7"}, {session: "subject7"}}, true},
+		"it, among others":    {append(make([]forgotten, 100), forgotten{session: "session7"}, forgotten{session: "x"}), false},
+		"too many to know":    {make([]forgotten, 257), false},
+		"just not too many":   {make([]forgotten, 256), true},
+	} {
+		c := newCache(1 << 10)
+		c.forget(forgotten{session: "session7"}) // before: it may have begun anew
+		since := c.mark()
+		for _, f := range test.between {
+			if f == (forgotten{}) {
+				f.session = "somebody"
+			}
+			c.forget(f)
+		}
+		if got := c.put(testDigest(7), visitorOf(7), time.Now().Add(time.Hour), since); got != test.want {
+			t.Errorf("%s was forgotten between: put = %v, want %v", name, got, test.want)
+		}
+		if _, kept := c.get(testDigest(7), time.Now()); kept != test.want {
+			t.Errorf("%s was forgotten between: kept is %v, want %v", name, kept, test.want)
+		}
+	}
+}
+
+func TestForgetRacingPutKeepsNothing(t *testing.T) {
+	c := newCache(1 << 10)
+	for i := range 2000 {
+		since := c.mark()
+		var group sync.WaitGroup
+		group.Go(func() { c.put(testDigest(i), visitorOf(i), time.Now().Add(time.Hour), since) })
+		group.Go(func() { c.forget(forgotten{session: visitorOf(i).ID}) })
+		group.Wait()
+		if v, _ := c.get(testDigest(i), time.Now()); v != nil {
+			t.Fatalf("round %d: a session that was ended is kept", i)
+		}
+	}
+}
+
+// A cached check ends by the monotonic clock, also where the session's own end,
+// which comes from the store without one, is what limits it: setting the wall
+// clock back does not make it last.
+func TestCachedCheckEndsByTheMonotonicClock(t *testing.T) {
+	s := New(Options{})
+	for name, ends := range map[string]time.Duration{"of CheckInterval": time.Hour, "of the session's end": time.Second} {
+		d := testDigest(len(name))
+		began := s.now()
+		s.keep(d, &Visitor{Session: Session{
+			LastSeenAt: began.Round(0), ExpiresAt: began.Round(0).Add(ends), Idle: time.Hour,
+		}}, began, s.cache.mark())
+		shard := s.cache.shard(d)
+		fresh := shard.entries[shard.index[d]].fresh
+		if !strings.Contains(fresh.String(), "m=") {
+			t.Errorf("a check that is good because %s ends at %v, want a monotonic reading", name, fresh)
+		}
+	}
+}

@@ -1,0 +1,206 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/doorward/doorward/store"
+)
+
+// checkTimeout bounds a check that several requests may be waiting for.
+const checkTimeout = 5 * time.Second
+
+// seenParts says how exactly it is noted when a session was seen: to a thirtieth
+// of its idle limit.
+const seenParts = 30
+
+// Check returns the visitor whom a session token names, at the site whose origin
+// is audience.
+//
+// This is the hot path: a token that was checked less than CheckInterval ago
+// costs a hash and a look-up, no I/O and no signature. Of several requests that
+// need a check of one token at the same time, one makes it. That time is read
+// from the monotonic clock: setting the clock back makes no check last longer.
+//
+// It returns ErrNone, ErrInvalid, ErrExpired or ErrEnded for a request to be
+// refused (see [Refused]); any other error is a failure to find out.
+func (s *Sessions) Check(ctx context.Context, token, audience string) (*Visitor, error) {
+	if token == "" {
+		return nil, ErrNone
+	}
+	d := digestOf(token)
+	v, fresh := s.cache.get(d, s.now())
+	if !fresh {
+		var err error
+		if v, err = s.recheck(ctx, d, v, token, audience); err != nil {
+			return nil, err
+		}
+	}
+	if v.Audience != audience {
+		return nil, ErrInvalid
+	}
+	return v, nil
+}
+
+// recheck checks a token that is unknown (previous is nil), or whose last check
+// is no longer good. Only an unknown one is verified, and before anybody waits
+// for it: garbage costs its sender a signature at most, and nobody else anything.
+func (s *Sessions) recheck(ctx context.Context, d digest, previous *Visitor, token, audience string) (*Visitor, error) {
+	var id string
+	if previous != nil {
+		id = previous.ID
+	} else {
+		var err error
+		if id, err = s.verify(ctx, token, audience); err != nil {
+			return nil, err
+		}
+	}
+	for {
+		c, err := s.checkOnce(ctx, d, id)
+		if err != nil {
+			return nil, err
+		}
+		// The check may have been another's, and over before the session was ended,
+		// which was before we came.
+		if !s.cache.history.holds(c.visitor, c.since) {
+			return c.visitor, nil
+		}
+	}
+}
+
+// checked is a visitor, and a mark that was made before the visitor was read.
+type checked struct {
+	visitor *Visitor
+	since   uint64
+}
+
+// verify returns the ID of the session that token names.
+func (s *Sessions) verify(ctx context.Context, token, audience string) (string, error) {
+	id, err := s.keys.verifySession(token, audience, s.now())
+	if errors.Is(err, errUnknownKey) {
+		if err := s.keys.refreshForUnknown(ctx); err != nil {
+			return "", fmt.Errorf("looking for a new signing key: %w", err)
+		}
+		id, err = s.keys.verifySession(token, audience, s.now())
+	}
+	return id, err
+}
+
+// checkOnce is check, made once for all who wait for it at the same time, and
+// not given up when the one who began it hangs up.
+func (s *Sessions) checkOnce(ctx context.Context, d digest, id string) (checked, error) {
+	result := s.checks.DoChan(string(d[:]), func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
+		defer cancel()
+		return s.check(ctx, d, id)
+	})
+	select {
+	case <-ctx.Done():
+		return checked{}, ctx.Err()
+	case r := <-result:
+		if r.Err != nil {
+			return checked{}, r.Err
+		}
+		return r.Val.(checked), nil
+	}
+}
+
+// check looks at what the store has of a session, and keeps the result for
+// CheckInterval, counted from before the store was asked.
+func (s *Sessions) check(ctx context.Context, d digest, id string) (checked, error) {
+	for {
+		began, since := s.now(), s.cache.mark()
+		previous, fresh := s.cache.get(d, began)
+		if fresh { // by a check that ended just before this one began
+			return checked{previous, since}, nil
+		}
+		v, err := s.look(ctx, previous, id)
+		if err != nil {
+			if Refused(err) {
+				s.cache.remove(d)
+			}
+			return checked{}, err
+		}
+		if s.keep(d, v, began, since) {
+			return checked{v, since}, nil
+		}
+		// The session was ended or its subject changed, here or elsewhere, since
+		// the store was read. Read again.
+	}
+}
+
+// keep keeps a check that began at began. Whoever is seen only in the cache is not
+// noted as seen, so that a check must not be good for as long as the idle limit.
+// Adding to began, rather than taking the session's end, keeps the reading of
+// the monotonic clock.
+func (s *Sessions) keep(d digest, v *Visitor, began time.Time, since uint64) bool {
+	good := min(s.o.CheckInterval, v.Idle/seenParts, v.endsAt().Sub(began))
+	return s.cache.put(d, v, began.Add(good), since)
+}
+
+// look does the work of check. previous is the visitor of an earlier check, or
+// nil.
+func (s *Sessions) look(ctx context.Context, previous *Visitor, id string) (*Visitor, error) {
+	record, err := s.record(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	now := s.now()
+	if !now.Before(record.endsAt()) {
+		return nil, errors.Join(ErrExpired, s.End(ctx, record.Subject, id))
+	}
+	identity, err := s.identity(ctx, record.Subject, previous)
+	if err != nil {
+		return nil, err
+	}
+	if identity.Disabled {
+		return nil, errors.Join(ErrEnded, s.End(ctx, record.Subject, id))
+	}
+	if now.Sub(record.LastSeenAt) >= record.Idle/seenParts {
+		record.LastSeenAt = now
+		// Replace cannot bring back a session that was ended just now.
+		err := s.put(ctx, &record, s.store.Replace)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, ErrEnded
+		}
+		if err != nil {
+			return nil, fmt.Errorf("noting that a session was seen: %w", err)
+		}
+	}
+	v := &Visitor{Session: record, Identity: identity}
+	if previous != nil && previous.Identity.equal(identity) {
+		// The assertion says the same as before: it need not be signed again.
+		previous.assertion.mu.Lock()
+		v.assertion.token, v.assertion.renews = previous.assertion.token, previous.assertion.renews
+		previous.assertion.mu.Unlock()
+	}
+	return v, nil
+}
+
+// record returns the record of a session, or ErrEnded.
+func (s *Sessions) record(ctx context.Context, id string) (Session, error) {
+	value, err := s.store.Get(ctx, sessionKey(id))
+	if errors.Is(err, store.ErrNotFound) {
+		return Session{}, ErrEnded
+	}
+	if err != nil {
+		return Session{}, fmt.Errorf("reading session: %w", err)
+	}
+	var record Session
+	if err := json.Unmarshal(value, &record); err != nil {
+		return Session{}, fmt.Errorf("reading session: %w", err)
+	}
+	return record, nil
+}
+
+// put keeps a session's record until the session ends by itself.
+func (s *Sessions) put(ctx context.Context, record *Session, how func(context.Context, string, []byte, time.Duration) error) error {
+	value, err := json.Marshal(record)
+	if err != nil {
+		return err
+	}
+	return how(ctx, sessionKey(record.ID), value, record.endsAt().Sub(s.now()))
+}

@@ -1,0 +1,167 @@
+package session
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Cookie names the cookie that carries the session token, and the short-lived
+// ones beside it.
+type Cookie struct {
+	// Name of the session cookie. With the prefix "__Host-" (RFC 6265bis, section
+	// 4.1.3.2) no other host, and no page without TLS, can set or shadow it.
+	Name string
+
+	// Secure is false only for plain http on localhost, where browsers keep no
+	// __Host- cookies.
+	Secure bool
+}
+
+// NewCookie returns the cookies of a site: name is the configured name, or empty
+// for the default.
+func NewCookie(name string, secure bool) Cookie {
+	if name == "" {
+		name = "__Host-doorward"
+	}
+	if !secure {
+		name = strings.TrimPrefix(strings.TrimPrefix(name, "__Host-"), "__Secure-")
+	}
+	return Cookie{name, secure}
+}
+
+// Set hands token to the browser, for as long as the session may last.
+func (c Cookie) Set(w http.ResponseWriter, token string, lifetime time.Duration) {
+	c.set(w, c.Name, token, int(lifetime/time.Second), http.SameSiteLaxMode)
+}
+
+// Clear takes the session token back from the browser.
+func (c Cookie) Clear(w http.ResponseWriter) { c.set(w, c.Name, "", -1, http.SameSiteLaxMode) }
+
+// SetBeside sets a short-lived cookie of ours next to the session cookie. It is
+// never sent with a request that another site caused.
+func (c Cookie) SetBeside(w http.ResponseWriter, suffix, value string, lifetime time.Duration) {
+	c.set(w, c.Name+"-"+suffix, value, int(lifetime/time.Second), http.SameSiteStrictMode)
+}
+
+// ClearBeside removes a cookie that SetBeside set.
+func (c Cookie) ClearBeside(w http.ResponseWriter, suffix string) {
+	c.set(w, c.Name+"-"+suffix, "", -1, http.SameSiteStrictMode)
+}
+
+func (c Cookie) set(w http.ResponseWriter, name, value string, maxAge int, sameSite http.SameSite) {
+	http.SetCookie(w, &http.Cookie{
+		Name: name, Value: value, Path: "/", MaxAge: maxAge,
+		Secure: c.Secure, HttpOnly: true, SameSite: sameSite,
+	})
+}
+
+// Beside returns the value of a cookie that SetBeside set, or "".
+func (c Cookie) Beside(r *http.Request, suffix string) string {
+	return cookieValue(r.Header, c.Name+"-"+suffix)
+}
+
+// Tokens returns the session tokens that a request presents, in the order in
+// which they are tried: the bearer token (RFC 6750, section 2.1), then the
+// cookie. No other place counts: no query parameter, no form field, no inbound
+// identity header.
+func (c Cookie) Tokens(h http.Header) (bearer, cookie string) {
+	return Bearer(h), cookieValue(h, c.Name)
+}
+
+// Bearer returns the bearer token of a request, or "".
+func Bearer(h http.Header) string {
+	values := h["Authorization"]
+	if len(values) != 1 { // two of them are no request that a client of ours sends
+		return ""
+	}
+	scheme, token, ok := strings.Cut(values[0], " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
+// cookieValue returns the value of the first cookie called name. It reads the
+// header itself because http.Request.Cookie makes a list of all.
+func cookieValue(h http.Header, name string) string {
+	for _, line := range h["Cookie"] {
+		for len(line) > 0 {
+			var pair string
+			pair, line, _ = strings.Cut(line, ";")
+			if value, ok := strings.CutPrefix(strings.TrimLeft(pair, " \t"), name); ok && strings.HasPrefix(value, "=") {
+				return strings.TrimRight(value[1:], " \t")
+			}
+		}
+	}
+	return ""
+}
+
+// Cut removes our own credentials from a request on its way to the app: every
+// cookie of ours, and a token in Authorization that Doorward signed. The app's
+// own cookies keep their order and their bytes. An app that saw the session token could use
+// it elsewhere in its visitor's name.
+func (c Cookie) Cut(h http.Header) {
+	if _, ok := h["Authorization"]; ok {
+		cutAuthorization(h)
+	}
+	lines, cut := h["Cookie"], false
+	for _, line := range lines {
+		if strings.Contains(line, c.Name) {
+			cut = true
+			break
+		}
+	}
+	if !cut {
+		return
+	}
+	var kept []string
+	for _, line := range lines {
+		if line = c.cutLine(line); line != "" {
+			kept = append(kept, line)
+		}
+	}
+	if len(kept) == 0 {
+		delete(h, "Cookie")
+		return
+	}
+	h["Cookie"] = kept
+}
+
+// cutAuthorization removes the lines that carry a token of ours, also such as
+// [Bearer] does not read: of two lines, or of another scheme. The app may read
+// them.
+func cutAuthorization(h http.Header) {
+	kept := slices.DeleteFunc(slices.Clone(h["Authorization"]), func(line string) bool {
+		for part := range strings.FieldsFuncSeq(line, func(r rune) bool { return strings.ContainsRune(" \t,=\"", r) }) {
+			if Own(part) {
+				return true
+			}
+		}
+		return false
+	})
+	if len(kept) == 0 {
+		delete(h, "Authorization")
+		return
+	}
+	h["Authorization"] = kept
+}
+
+// cutLine returns one line of a Cookie header without our cookies.
+func (c Cookie) cutLine(line string) string {
+	var kept strings.Builder
+	kept.Grow(len(line))
+	separator := ""
+	for pair := range strings.SplitSeq(line, ";") {
+		name, _, _ := strings.Cut(pair, "=")
+		rest, ours := strings.CutPrefix(strings.TrimSpace(name), c.Name)
+		if ours && (rest == "" || rest[0] == '-') {
+			continue
+		}
+		kept.WriteString(separator)
+		kept.WriteString(pair)
+		separator = ";"
+	}
+	return strings.TrimLeft(kept.String(), " \t")
+}

@@ -1,0 +1,158 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/doorward/doorward/secret"
+	"github.com/doorward/doorward/session"
+	"github.com/doorward/doorward/store"
+)
+
+// watched is a node's way to the store: it counts what is read, and can be cut
+// off from the other nodes.
+type watched struct {
+	store.Store
+	reads atomic.Int64
+	mute  atomic.Bool                      // publishing fails
+	read  atomic.Pointer[func(key string)] // called after a value was read, before it is used
+}
+
+func (w *watched) Get(ctx context.Context, key string) ([]byte, error) {
+	w.reads.Add(1)
+	value, err := w.Store.Get(ctx, key)
+	if f := w.read.Load(); f != nil {
+		(*f)(key)
+	}
+	return value, err
+}
+
+func (w *watched) Publish(ctx context.Context, topic string, message []byte) error {
+	if w.mute.Load() {
+		return errors.New("the other nodes cannot be reached")
+	}
+	return w.Store.Publish(ctx, topic, message)
+}
+
+// onRead calls f once, after the next value was read and before it is used.
+func (w *watched) onRead(f func(key string)) {
+	once := func(key string) {
+		w.read.Store(nil)
+		f(key)
+	}
+	w.read.Store(&once)
+}
+
+// people is a directory.
+type people struct {
+	mu    sync.Mutex
+	all   map[string]session.Identity
+	away  error
+	hang  bool   // until the question is given up
+	asked int    // how often
+	after func() // called once, between reading and answering
+}
+
+func (p *people) set(id session.Identity) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.all == nil {
+		p.all = make(map[string]session.Identity)
+	}
+	p.all[id.Subject] = id
+}
+
+// change changes one of the people, and returns who that is now.
+func (p *people) change(subject string, f func(*session.Identity)) session.Identity {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	id := p.all[subject]
+	f(&id)
+	p.all[subject] = id
+	return id
+}
+
+func (p *people) remove(subject string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.all, subject)
+}
+
+// fail makes the directory fail with err, or answer again if err is nil.
+func (p *people) fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.away = err
+}
+
+func (p *people) Identity(ctx context.Context, subject string) (session.Identity, error) {
+	p.mu.Lock()
+	p.asked++
+	id, ok := p.all[subject]
+	err, hang, after := p.away, p.hang, p.after
+	p.after = nil
+	p.mu.Unlock()
+	switch {
+	case hang:
+		<-ctx.Done()
+		return session.Identity{}, ctx.Err()
+	case err != nil:
+		return session.Identity{}, err
+	}
+	if after != nil {
+		after()
+	}
+	if !ok {
+		return session.Identity{}, session.ErrNoIdentity
+	}
+	return id, nil
+}
+
+// chest is where keys are kept.
+type chest struct {
+	mu     sync.Mutex
+	keys   []session.StoredKey
+	away   error
+	reads  int
+	writes int
+}
+
+func (c *chest) Keys(context.Context) ([]session.StoredKey, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reads++
+	return append([]session.StoredKey(nil), c.keys...), c.away
+}
+
+func (c *chest) AddKey(_ context.Context, k session.StoredKey) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.away == nil {
+		c.writes++
+		c.keys = append(c.keys, k)
+	}
+	return c.away
+}
+
+func (c *chest) RemoveKey(_ context.Context, id string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, k := range c.keys {
+		if k.ID == id && c.away == nil {
+			c.writes++
+			c.keys = append(c.keys[:i:i], c.keys[i+1:]...)
+			break
+		}
+	}
+	return c.away
+}
+
+// fail makes the chest fail with err, or open again if err is nil.
+func (c *chest) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.away = err
+}

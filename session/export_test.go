@@ -1,0 +1,17 @@
+package session
+
+import (
+	"strconv"
+	"time"
+)
+
+// Fill puts n visitors into the cache, as if they had been checked just now.
+func (s *Sessions) Fill(n int) {
+	now := s.now()
+	for i := range n {
+		s.cache.put(digestOf(strconv.Itoa(i)), &Visitor{Session: Session{ID: strconv.Itoa(i)}}, now.Add(time.Hour), s.cache.mark())
+	}
+}
+
+// Forget makes the cache forget, as when a session was ended.
+func (s *Sessions) Forget(id string) { s.cache.forget(forgotten{session: id}) }

@@ -1,0 +1,198 @@
+package session
+
+import (
+	"io"
+	"net/http"
+	"net/textproto"
+	"strings"
+)
+
+// Headers names the headers that tell the app who a request comes from. An empty
+// name turns one off.
+type Headers struct {
+	Token  string // the assertion
+	User   string // the subject's e-mail address: what apps take for a login name
+	Email  string
+	Name   string // the display name, or the address
+	Groups string // comma-separated
+}
+
+// DefaultHeaders are the names that self-hosted apps know.
+var DefaultHeaders = Headers{
+	Token:  "X-Auth-Token",
+	User:   "Remote-User",
+	Email:  "Remote-Email",
+	Name:   "Remote-Name",
+	Groups: "Remote-Groups",
+}
+
+// IdentityHeaders removes a client's identity headers from requests, and sets
+// ours. It is safe for concurrent use.
+type IdentityHeaders struct {
+	names Headers
+	taken []string // every name, folded, the default ones too
+
+	shortest, longest int
+}
+
+// NewIdentityHeaders returns what handles the headers that h names. The default
+// names are removed from a client's request even where h turns them off or calls
+// them otherwise: the app may still trust them.
+func NewIdentityHeaders(h Headers) *IdentityHeaders {
+	ih := &IdentityHeaders{names: h, shortest: 1 << 10}
+	for _, name := range []*string{&ih.names.Token, &ih.names.User, &ih.names.Email, &ih.names.Name, &ih.names.Groups} {
+		*name = textproto.CanonicalMIMEHeaderKey(*name)
+	}
+	for _, set := range []Headers{DefaultHeaders, ih.names} {
+		for _, name := range []string{set.Token, set.User, set.Email, set.Name, set.Groups} {
+			if name != "" {
+				ih.taken = append(ih.taken, fold(name))
+				ih.shortest, ih.longest = min(ih.shortest, len(name)), max(ih.longest, len(name))
+			}
+		}
+	}
+	return ih
+}
+
+// fold maps the spellings of a header name to one: app servers that speak CGI
+// turn "-" into "_" (RFC 3875, section 4.1.18), PHP "." too, and some every sign
+// that is no letter and no digit, so that X_Auth.Token and X!Auth~Token arrive as
+// X-Auth-Token does.
+func fold(name string) string {
+	folded := []byte(name)
+	for i, c := range folded {
+		folded[i] = foldByte(c)
+	}
+	return string(folded)
+}
+
+func foldByte(c byte) byte {
+	switch {
+	case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+		return c
+	case 'A' <= c && c <= 'Z':
+		return c + ('a' - 'A')
+	}
+	return '-'
+}
+
+// foldsTo reports whether name folds to folded, without allocating.
+func foldsTo(name, folded string) bool {
+	if len(name) != len(folded) {
+		return false
+	}
+	for i := range len(name) {
+		if foldByte(name[i]) != folded[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// takes reports whether a header of this name could reach the app as one of ours.
+func (ih *IdentityHeaders) takes(name string) bool {
+	if len(name) < ih.shortest || len(name) > ih.longest {
+		return false
+	}
+	for _, taken := range ih.taken {
+		if foldsTo(name, taken) {
+			return true
+		}
+	}
+	return false
+}
+
+// Strip removes from r everything that could reach the app as an identity header
+// of ours, in any spelling: headers, trailers, and our names in Connection.
+func (ih *IdentityHeaders) Strip(r *http.Request) {
+	for name := range r.Header {
+		if ih.takes(name) {
+			delete(r.Header, name)
+		}
+	}
+	if _, ok := r.Header["Connection"]; ok {
+		ih.stripConnection(r.Header)
+	}
+	// Trailers follow a body of unknown length. They need not be announced.
+	if r.Trailer != nil || r.ContentLength < 0 && r.Body != nil {
+		r.Body = &trailerStripper{r.Body, r, ih}
+		ih.stripTrailer(r)
+	}
+}
+
+// stripConnection removes our names from the list of headers that the next hop
+// shall drop (RFC 9110, section 7.6.1): a client could have the proxy behind us
+// drop the identity that we set, and pass the app without one.
+func (ih *IdentityHeaders) stripConnection(h http.Header) {
+	var kept []string
+	changed := false
+	for _, line := range h["Connection"] {
+		var options []string
+		for option := range strings.SplitSeq(line, ",") {
+			if ih.takes(strings.TrimSpace(option)) {
+				changed = true
+				continue
+			}
+			options = append(options, option)
+		}
+		if len(options) > 0 {
+			kept = append(kept, strings.TrimSpace(strings.Join(options, ",")))
+		}
+	}
+	switch {
+	case !changed:
+	case len(kept) == 0:
+		delete(h, "Connection")
+	default:
+		h["Connection"] = kept
+	}
+}
+
+func (ih *IdentityHeaders) stripTrailer(r *http.Request) {
+	for name := range r.Trailer {
+		if ih.takes(name) {
+			delete(r.Trailer, name)
+		}
+	}
+}
+
+// trailerStripper removes the client's identity trailers once the body has been
+// read: that is when the server fills them in, also ones that were not announced.
+type trailerStripper struct {
+	io.ReadCloser
+	r  *http.Request
+	ih *IdentityHeaders
+}
+
+func (t *trailerStripper) Read(p []byte) (int, error) {
+	n, err := t.ReadCloser.Read(p)
+	if err != nil {
+		t.ih.stripTrailer(t.r)
+	}
+	return n, err
+}
+
+// Close may read what is left of the body, and the trailers after it.
+func (t *trailerStripper) Close() error {
+	defer t.ih.stripTrailer(t.r)
+	return t.ReadCloser.Close()
+}
+
+// Set tells the app who v is. Strip has been called before. A header whose value
+// would be empty is not set: Strip has removed the client's.
+func (ih *IdentityHeaders) Set(h http.Header, v *Visitor, assertion string) {
+	email := v.Identity.Email
+	name := v.Identity.Name
+	if name == "" {
+		name = email
+	}
+	// One allocation for the values of all headers; each is full, so that whoever
+	// appends to one gets a copy.
+	values := [5]string{assertion, email, email, name, strings.Join(v.Identity.Groups, ",")}
+	shared := values[:]
+	for i, header := range [5]string{ih.names.Token, ih.names.User, ih.names.Email, ih.names.Name, ih.names.Groups} {
+		if header != "" && shared[i] != "" {
+			h[header] = shared[i : i+1 : i+1]
+		}
+	}
+}

@@ -1,0 +1,192 @@
+package session_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/doorward/doorward/session"
+)
+
+// aMinute checks tokens every five seconds for a minute, as a busy owner does,
+// and fails if one is refused before the minute is over.
+func (n *node) aMinute(tokens ...string) {
+	n.h.t.Helper()
+	for range 11 {
+		n.h.clock.pass(5 * time.Second)
+		for _, token := range tokens {
+			n.wantOK("within the minute", token)
+		}
+	}
+	n.h.clock.pass(5 * time.Second)
+}
+
+func TestSubjectRemovedBehindOurBackIsRefusedWithinAMinute(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	n := h.node()
+	_, token := n.begin("ann")
+	n.wantOK("before", token)
+	h.people.remove("ann")
+	n.aMinute(token)
+	n.wantRefused("a minute later", token, session.ErrEnded)
+}
+
+func TestGroupsChangedBehindOurBackAreKnownWithinAMinuteInEverySession(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	n, other := h.node(), h.node()
+	_, first := n.begin("ann")
+	_, second := n.begin("ann")
+	for range 12 { // the two are checked at different times
+		h.clock.pass(3 * time.Second)
+		n.wantOK("first", first)
+		h.clock.pass(4 * time.Second)
+		other.wantOK("second", second)
+	}
+	h.people.change("ann", func(id *session.Identity) { id.Groups = nil })
+	for range 13 {
+		h.clock.pass(5 * time.Second)
+		n.wantOK("first", first)
+		other.wantOK("second", second)
+	}
+	for name, v := range map[string]*session.Visitor{"first": n.wantOK("first", first), "second": other.wantOK("second", second)} {
+		if got := v.Identity.Groups; len(got) != 0 {
+			t.Errorf("%s session: groups = %q, want none", name, got)
+		}
+	}
+}
+
+func TestNodeThatHasJustStartedAsksWhoLongKnownSubjectsAre(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	_, token := h.node().begin("ann")
+	h.people.remove("ann")
+	h.clock.pass(30 * time.Minute)
+	h.node().wantRefused("first sight on a new node", token, session.ErrEnded)
+}
+
+func TestDirectoryIsAskedOnceAMinuteForEachSubject(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	nodes := []*node{h.node(), h.node()}
+	var tokens []string
+	for range 5 {
+		_, token := nodes[0].begin("ann")
+		tokens = append(tokens, token)
+	}
+	h.people.asked = 0
+	const minutes = 5
+	for range minutes * 12 {
+		h.clock.pass(5 * time.Second)
+		for i, token := range tokens {
+			nodes[i%2].wantOK("busy", token)
+		}
+	}
+	// Twice for each time: once to know, and once to be sure of what was kept.
+	if got, most := h.people.asked, 2*minutes; got == 0 || got > most {
+		t.Errorf("5 sessions of one subject asked the directory %d times in %d minutes, want 1 to %d", got, minutes, most)
+	}
+}
+
+func TestSessionsGoOnWhileTheDirectoryIsAway(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	n := h.node()
+	_, token := n.begin("ann")
+	h.people.fail(errors.New("directory away"))
+	for range 10 {
+		n.aMinute(token)
+		n.wantOK("directory away", token)
+	}
+	_, _, err := n.Begin(t.Context(), signIn("bob"))
+	if err == nil || session.Refused(err) {
+		t.Errorf("Begin while the directory is away = %v, want a failure", err)
+	}
+	if list, err := n.List(t.Context(), "bob"); err != nil || len(list) != 0 {
+		t.Errorf("List after a failed Begin = %v, %v, want none", list, err)
+	}
+	h.people.fail(nil)
+	h.people.remove("ann")
+	n.aMinute()
+	n.wantRefused("a minute after the directory is back", token, session.ErrEnded)
+}
+
+// A directory that hangs takes some of a check's time, and must leave enough of
+// it for the store.
+func TestSessionsGoOnWhileTheDirectoryHangs(t *testing.T) {
+	t.Parallel()
+	h := newEmbeddedHouse(t)
+	n := h.node()
+	_, token := n.begin("ann")
+	h.people.mu.Lock()
+	h.people.hang = true
+	h.people.mu.Unlock()
+	h.clock.pass(30 * time.Minute) // so that it is also to be noted that she was seen
+	n.wantOK("directory hangs", token)
+}
+
+func TestNobodyBeginsWhoIsDisabledOrUnknown(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	n := h.node()
+	h.people.change("ann", func(id *session.Identity) { id.Disabled = true })
+	for _, subject := range []string{"ann", "nobody"} {
+		v, token, err := n.Begin(t.Context(), signIn(subject))
+		if v != nil || token != "" || !errors.Is(err, session.ErrEnded) {
+			t.Errorf("Begin(%s) = %v, %q, %v, want ErrEnded", subject, v, token, err)
+		}
+		if list, err := n.List(t.Context(), subject); err != nil || len(list) != 0 {
+			t.Errorf("List(%s) = %v, %v, want none", subject, list, err)
+		}
+	}
+}
+
+// Somebody is disabled in the very moment in which they sign in.
+func TestWhoIsDisabledWhileSigningInIsSignedOut(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	n, other := h.node(), h.node()
+	h.people.after = func() { // the answer is on its way, and says that she is not
+		disabled := h.people.change("ann", func(id *session.Identity) { id.Disabled = true })
+		must(t, other.IdentityChanged(t.Context(), disabled))
+	}
+	_, token, err := n.Begin(t.Context(), signIn("ann"))
+	if err == nil {
+		n.wantRefused("begun in the same moment", token, session.ErrEnded)
+	} else if !errors.Is(err, session.ErrEnded) {
+		t.Errorf("Begin = %v, want a dead session or ErrEnded", err)
+	}
+	if list, err := n.List(t.Context(), "ann"); err != nil || len(list) != 0 {
+		t.Errorf("List = %v, %v, want none", list, err)
+	}
+}
+
+// A sign-in reads the directory, then the groups change and all nodes are told,
+// then the sign-in keeps what it read: the change must not be lost.
+func TestChangeIsNotOverwrittenByWhoReadTheDirectoryBefore(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	n, other := h.node(), h.node()
+	_, token := n.begin("ann")
+	n.wantOK("before", token)
+	h.people.after = func() {
+		demoted := h.people.change("ann", func(id *session.Identity) { id.Groups = nil })
+		must(t, other.IdentityChanged(t.Context(), demoted))
+	}
+	v, _ := n.begin("ann")
+	if got := v.Identity.Groups; len(got) != 0 {
+		t.Errorf("groups of the session that began meanwhile = %q, want none", got)
+	}
+	h.clock.pass(5 * time.Second)
+	if got := n.wantOK("the older session", token).Identity.Groups; len(got) != 0 {
+		t.Errorf("groups of the older session = %q, want none", got)
+	}
+}
+
+// Two operators change one user at once, and the first is the last to tell.
+func TestLateWordOfAnEarlierChangeDoesNotUndoALaterOne(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	n := h.node()
+	_, token := n.begin("ann")
+	earlier := h.people.change("ann", func(id *session.Identity) { id.Groups = []string{"admins"} })
+	later := h.people.change("ann", func(id *session.Identity) { id.Groups = []string{"guests"} })
+	must(t, n.IdentityChanged(t.Context(), later))
+	must(t, n.IdentityChanged(t.Context(), earlier))
+	if got, want := n.wantOK("after both", token).Identity.Groups, []string{"guests"}; !slices.Equal(got, want) {
+		t.Errorf("groups = %q, want %q", got, want)
+	}
+}
