@@ -1,0 +1,263 @@
+package handlers
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/doorward/doorward/ceremony"
+	"github.com/doorward/doorward/directory"
+	"github.com/doorward/doorward/session"
+	"github.com/doorward/doorward/web"
+)
+
+// Refusals that belong to HTTP. The others are the ceremonies', the sessions'
+// and the directory's.
+var (
+	errNoRoute     = errors.New("no such page or endpoint")
+	errMisdirected = errors.New("host not configured")
+	errCrossOrigin = errors.New("request caused by another site")
+	errContentType = errors.New("wrong content type")
+	errTooLarge    = errors.New("body too large")
+	errBody        = errors.New("malformed body")
+	errNotFresh    = errors.New("the sign-in is not recent enough")
+	errNotAdmitted = errors.New("signed in, but not admitted")
+	errNoCookies   = errors.New("the browser sent no cookies back")
+	errPanic       = errors.New("panic")
+
+	// errRegistration wraps what went wrong with a registration, where the status
+	// is another than for a login.
+	errRegistration = errors.New("registration")
+)
+
+// A problem is what a visitor is told about an error (RFC 9457).
+type problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail,omitempty"`
+
+	// What clients of the Hanko API read.
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+
+	Login string `json:"login,omitempty"` // where signing in would help
+	ID    string `json:"id,omitempty"`    // of the incident, as in the log
+
+	slug    string      // ends Type
+	page    web.Problem // what a page says instead
+	retry   time.Duration
+	failure bool // ours, not the visitor's
+}
+
+// problemTypes is where the problem types are explained.
+const problemTypes = "https://github.com/doorward/doorward/blob/main/docs/problems.md#"
+
+// problemOf says what an error is for the visitor. It is the only place where an
+// error becomes a status. What it does not know is a failure of ours, and of its
+// text nothing is shown: it is for the log.
+func problemOf(err error) problem {
+	is := func(target error) bool { return errors.Is(err, target) }
+	var limit *ceremony.LimitError
+	switch {
+	case is(errNoRoute), is(directory.ErrNotFound):
+		return problem{Status: 404, slug: "not_found", Title: "Not Found", page: web.NotFound}
+	case is(errMisdirected):
+		return problem{Status: 421, slug: "host_not_configured", Title: "This host is not configured", page: web.NotFound}
+	case is(errCrossOrigin):
+		return problem{Status: 403, slug: "cross_origin", Title: "The request comes from another site", page: web.CrossOrigin}
+	case is(errContentType):
+		return problem{Status: 415, slug: "content_type", Title: "Unsupported Media Type", Detail: "The body of a request must be application/json.", page: web.Malformed}
+	case is(errTooLarge):
+		return problem{Status: 413, slug: "too_large", Title: "The body is too large", page: web.Malformed}
+	case is(errBody):
+		return problem{Status: 400, slug: "malformed", Title: "Malformed request", Detail: after(err, errBody), page: web.Malformed}
+	case is(ceremony.ErrMalformed):
+		return problem{Status: 400, slug: "malformed", Title: "Malformed request", page: web.PasskeyFailed}
+	case is(directory.ErrAddress):
+		return problem{Status: 400, slug: "address_invalid", Title: "email must be a valid email address", page: web.AddressInvalid}
+	case is(directory.ErrName):
+		return problem{Status: 400, slug: "name_invalid", Title: "name must be at most 64 characters on one line", page: web.NameInvalid}
+
+	case is(errNotFresh):
+		return problem{Status: 403, slug: "fresh_sign_in_required", Title: "A recent sign-in is required", page: web.FreshNeeded}
+	case is(errNotAdmitted), is(ceremony.ErrNotAllowed):
+		return problem{Status: 403, slug: "not_allowed", Title: "This account may not enter here", page: web.NotAllowed}
+	case is(errNoCookies):
+		return problem{Status: 400, slug: "cookies_blocked", Title: "The browser sent no cookies", page: web.PasskeyFailed}
+
+	case is(ceremony.ErrWrongPasscode):
+		return problem{Status: 401, slug: "wrong_passcode", Title: "Unauthorized", page: web.WrongPasscode}
+	case is(ceremony.ErrTooManyAttempts):
+		return problem{Status: 410, slug: "too_many_attempts", Title: "max attempts reached", page: web.TooManyAttempts}
+	case is(ceremony.ErrPasscodeGone):
+		return problem{Status: 401, slug: "passcode_not_found", Title: "passcode not found", page: web.PasscodeExpired}
+	case is(ceremony.ErrPasscodeExpired):
+		return problem{Status: 408, slug: "passcode_expired", Title: "passcode request timed out", page: web.PasscodeExpired}
+	case is(ceremony.ErrUserVerification):
+		return problem{Status: 422, slug: "user_verification_required", Title: "The authenticator did not verify its user", page: web.PasskeyNotAdded}
+	case is(ceremony.ErrPasskeyTaken):
+		return problem{Status: 409, slug: "passkey_exists", Title: "This passkey is registered already", page: web.PasskeyExists}
+	case is(ceremony.ErrChallenge) && is(errRegistration):
+		return problem{Status: 400, slug: "challenge_mismatch", Title: "Stored challenge and received challenge do not match", page: web.PasskeyNotAdded}
+	case is(ceremony.ErrPasskey) && is(errRegistration):
+		return problem{Status: 400, slug: "attestation_failed", Title: "failed to validate attestation", page: web.PasskeyNotAdded}
+	case is(ceremony.ErrChallenge):
+		return problem{Status: 401, slug: "challenge_mismatch", Title: "Stored challenge and received challenge do not match", page: web.PasskeyFailed}
+	case is(ceremony.ErrUnknownPasskey):
+		return problem{Status: 401, slug: "unknown_passkey", Title: "Unauthorized", page: web.PasskeyUnknown}
+	case is(ceremony.ErrPasskey):
+		return problem{Status: 401, slug: "assertion_failed", Title: "failed to validate assertion", page: web.PasskeyFailed}
+
+	case is(session.ErrNone):
+		return problem{Status: 401, slug: "sign_in_required", Title: "Unauthorized", page: web.SignInNeeded}
+	case session.Refused(err):
+		return problem{Status: 401, slug: "session_ended", Title: "Unauthorized", page: web.SessionEnded}
+	case errors.As(err, &limit):
+		return problem{Status: 429, slug: "too_many_requests", Title: "Too Many Requests", page: web.TryAgainLater, retry: limit.RetryAfter}
+	case is(ceremony.ErrBusy):
+		return problem{Status: 503, slug: "mail_away", Title: "Service Unavailable", page: web.MailAway, retry: 30 * time.Second, failure: true}
+	case is(errPanic), is(errRendering):
+		return problem{Status: 500, slug: "internal", Title: "Internal Server Error", page: web.Internal, failure: true}
+	}
+	return problem{Status: 503, slug: "unavailable", Title: "Service Unavailable", page: web.StoreAway, retry: 5 * time.Second, failure: true}
+}
+
+// after returns the detail that an error adds to the sentinel that it wraps.
+func after(err, sentinel error) string {
+	_, detail, _ := strings.Cut(err.Error(), sentinel.Error()+": ")
+	return detail
+}
+
+// errRendering wraps a page that could not be rendered.
+var errRendering = errors.New("rendering")
+
+// fail answers a request with what went wrong: with a page where somebody reads
+// it, else with a problem document. What was decided is the same for both.
+func (h *Handlers) fail(w http.ResponseWriter, r *http.Request, err error) {
+	p := h.describe(r, err)
+	h.log(r, p, err)
+	setRetryAfter(w, p)
+	if p.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", challenge(err))
+	}
+	if Navigation(r) && !errors.Is(err, errRendering) {
+		page := web.ErrorPage{Status: p.Status, Problem: p.page, ID: p.ID, Return: "/", LoginURL: p.Login}
+		if h.o.Pages.Render(w, r.Header.Get("Accept-Language"), p.Status, page) == nil {
+			return
+		}
+	}
+	writeJSON(w, "application/problem+json", p.Status, p)
+}
+
+func setRetryAfter(w http.ResponseWriter, p problem) {
+	if p.retry > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.retry.Seconds()))))
+	}
+}
+
+// describe completes the problem that err is for the visitor of r.
+func (h *Handlers) describe(r *http.Request, err error) problem {
+	p := problemOf(err)
+	p.Type, p.Code, p.Message = problemTypes+p.slug, p.Status, p.Title
+	if p.Detail != "" {
+		p.Message = p.Detail
+	}
+	switch p.slug {
+	case "sign_in_required", "session_ended":
+		p.Login = h.loginURL("")
+	case "fresh_sign_in_required":
+		p.Login = h.loginURL(h.o.Path+"/account") + "&fresh=1"
+	case "not_allowed":
+		p.Login = h.loginURL("") + "?fresh=1" // as somebody else
+	}
+	if p.failure {
+		p.ID = rand.Text()[:12]
+	}
+	return p
+}
+
+// log writes one line about a request that was not served: what is ours is an
+// error, with the cause; what is the visitor's is information, with the reason.
+func (h *Handlers) log(r *http.Request, p problem, err error) {
+	switch {
+	case errors.Is(err, context.Canceled) && r.Context().Err() != nil:
+		h.logger().Debug("the client hung up", "path", r.URL.Path)
+	case p.failure:
+		h.logger().Error("request failed", "id", p.ID, "path", r.URL.Path, "status", p.Status, "error", err.Error())
+	default:
+		h.logger().Info("request refused", "reason", p.slug, "path", r.URL.Path, "status", p.Status, "client", h.o.ClientAddress(r))
+	}
+}
+
+// challenge returns the WWW-Authenticate header of a 401 (RFC 6750, section 3).
+func challenge(err error) string {
+	if session.Refused(err) && !errors.Is(err, session.ErrNone) {
+		return `Bearer realm="doorward", error="invalid_token"`
+	}
+	return `Bearer realm="doorward"`
+}
+
+// loginURL returns where to sign in and then go to target.
+func (h *Handlers) loginURL(target string) string {
+	if target == "" || target == "/" {
+		return h.o.Path + "/login"
+	}
+	return h.o.Path + "/login?return=" + url.QueryEscape(target)
+}
+
+// page answers with a page.
+func (h *Handlers) page(w http.ResponseWriter, r *request, status int, page web.Page) error {
+	if err := h.o.Pages.Render(w, r.Header.Get("Accept-Language"), status, page); err != nil {
+		return errors.Join(errRendering, err)
+	}
+	return nil
+}
+
+// redirect sends the browser to a place on this site with a GET request.
+func redirect(w http.ResponseWriter, target string) error {
+	w.Header().Set("Location", target)
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// answer answers with JSON.
+func answer(w http.ResponseWriter, v any) error {
+	writeJSON(w, "application/json", http.StatusOK, v)
+	return nil
+}
+
+func writeJSON(w http.ResponseWriter, contentType string, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil { // of our own types: cannot be
+		status, body = http.StatusInternalServerError, []byte(`{"code":500,"message":"Internal Server Error"}`)
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that hung up needs no answer
+}
+
+// Navigation reports whether a person's browser asks for a page, rather than a
+// script or a program for data. The answer's form depends on it, and nothing
+// else.
+func Navigation(r *http.Request) bool {
+	if r.Header.Get("Upgrade") != "" {
+		return false
+	}
+	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
+		return mode == "navigate"
+	}
+	// A browser that does not say what it is about: a page, or a form in one.
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+	sends := r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded")
+	return (reads || sends) &&
+		strings.Contains(r.Header.Get("Accept"), "text/html") &&
+		r.Header.Get("X-Requested-With") != "XMLHttpRequest"
+}

@@ -1,0 +1,49 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/doorward/doorward/directory"
+	"github.com/doorward/doorward/policy"
+	"github.com/doorward/doorward/session"
+)
+
+// IdentityOf returns what sessions are told of a user.
+func IdentityOf(u directory.User, at time.Time) session.Identity {
+	id := session.Identity{
+		Subject: u.ID, Name: u.Name, Groups: u.Groups, Added: u.Added, Disabled: u.Disabled, At: at,
+	}
+	if primary, ok := u.Primary(); ok {
+		id.Email, id.EmailVerified = string(primary.Address), primary.Verified
+	}
+	return id
+}
+
+// Identities lets sessions ask a directory who their subjects are.
+type Identities struct {
+	Directory *directory.Directory
+	Now       func() time.Time
+}
+
+// Identity implements [session.Identities].
+func (i Identities) Identity(ctx context.Context, subject string) (session.Identity, error) {
+	u, err := i.Directory.User(ctx, subject)
+	if errors.Is(err, directory.ErrNotFound) {
+		return session.Identity{}, session.ErrNoIdentity
+	}
+	if err != nil {
+		return session.Identity{}, err
+	}
+	return IdentityOf(u, i.Now()), nil
+}
+
+// door is a policy as ceremonies see it.
+type door struct{ policy policy.Union }
+
+// Admits implements [ceremony.Door].
+func (d door) Admits(u directory.User) bool { return d.policy.Admits(IdentityOf(u, time.Time{})) }
+
+// SignsUp implements [ceremony.Door].
+func (d door) SignsUp(a directory.Address) bool { return d.policy.SignsUp(string(a), a.Domain()) }
