@@ -1,0 +1,564 @@
+// Package caddymodule makes Doorward a part of Caddy. It is all that knows
+// Caddy: the app (what is shared between sites), the directive (the door of one
+// site, and the hot path), their Caddyfile grammar, the admin API, and the
+// sub-commands. It translates; what a sign-in is, and who may pass, the other
+// packages know.
+//
+// Four facts of Caddy's life cycle shape it. A new configuration is provisioned
+// and started before the old one is stopped, so nothing here is exclusive, and
+// connections live in a pool. Cleanup runs also after a failed Provision, so each
+// acquisition notes its undo at once. caddy validate provisions, so Provision
+// writes nothing. And apps start in no order that one could rely on, so a request
+// may come before Start: it waits until the app is ready.
+package caddymodule
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/doorward/doorward/ceremony"
+	"github.com/doorward/doorward/directory"
+	"github.com/doorward/doorward/handlers"
+	"github.com/doorward/doorward/mail"
+	"github.com/doorward/doorward/secret"
+	"github.com/doorward/doorward/session"
+	"github.com/doorward/doorward/store"
+	"github.com/doorward/doorward/web"
+)
+
+func init() { caddy.RegisterModule(new(App)) }
+
+// App is what Doorward shares between the sites that it guards: the store, the
+// directory of users, the mail queue, and how people sign in. Everything is
+// optional: without configuration all state lives in Caddy's data directory.
+type App struct {
+	// Secrets from which all keys are derived, each of 32 bytes or more, newest
+	// first: the first seals, all open. Placeholders such as
+	// {env.DOORWARD_SECRET} and {file./run/secrets/doorward} are replaced.
+	// Default: one that is made at the first start and kept in the data
+	// directory. All nodes that share a store or a directory share the secret.
+	Secrets []string `json:"secrets,omitempty"`
+
+	// Store keeps what expires: "embedded" (default), "embedded:/path/to/file",
+	// redis://user:password@host:6379/0, rediss://... or unix:///path/to/socket.
+	// Placeholders are replaced.
+	Store string `json:"store,omitempty"`
+
+	// Directory keeps what lasts: "embedded" (default) or "embedded:/path".
+	Directory string `json:"directory,omitempty"`
+
+	// Mail says how letters are sent.
+	Mail *Mail `json:"mail,omitempty"`
+
+	// RelyingParties that sites share. Default: each site is one by itself.
+	RelyingParties []RelyingParty `json:"relying_parties,omitempty"`
+
+	// Session says how long people stay signed in.
+	Session Session `json:"session,omitzero"`
+
+	// Passcode says what passcodes are like.
+	Passcode Passcode `json:"passcode,omitzero"`
+
+	// Passkey says what is asked of passkeys.
+	Passkey Passkey `json:"passkey,omitzero"`
+
+	// Pages says what the pages look like.
+	Pages Pages `json:"pages,omitzero"`
+
+	// Path is where Doorward's own pages and endpoints live on every site.
+	// Default: /doorward.
+	Path string `json:"path,omitempty"`
+
+	logger *slog.Logger
+	undo   []func() error
+
+	store     *pooledStore
+	directory *pooledDirectory
+	outbox    ceremony.Outbox
+	mailLog   *currentLog  // of the outbox, if there is one
+	ring      *secret.Ring // nil until Start if the secret is in the data directory
+	pages     *web.Pages
+	letters   *mail.Letters
+
+	core  *core
+	ready chan struct{} // closed when requests can be served
+	gone  chan struct{} // closed by giveUp, when they never will be
+	stop  context.CancelFunc
+
+	giveUp func()
+
+	mu    sync.Mutex
+	doors []*Handler
+}
+
+// core is what Start makes: all that needs the secret or an open database.
+type core struct {
+	sessions  *session.Sessions
+	keys      *session.KeySet
+	passcodes *ceremony.Passcodes
+	passkeys  *ceremony.Passkeys
+}
+
+// CaddyModule implements caddy.Module.
+func (*App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "doorward", New: func() caddy.Module { return new(App) }}
+}
+
+// Provision fills in defaults and takes connections from the pool. It opens none
+// and writes nothing.
+func (a *App) Provision(ctx caddy.Context) error {
+	a.logger = ctx.Slogger()
+	a.ready, a.gone = make(chan struct{}), make(chan struct{})
+	a.giveUp = sync.OnceFunc(func() { close(a.gone) })
+	if a.Path == "" {
+		a.Path = "/doorward"
+	}
+	if err := a.validate(); err != nil {
+		return err
+	}
+	for _, step := range []func() error{a.provisionSecret, a.provisionStore, a.provisionDirectory, a.provisionMail, a.provisionPages} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replace replaces placeholders; one that stands for nothing is an error.
+func replace(what, s string) (string, error) {
+	replaced, err := caddy.NewReplacer().ReplaceOrErr(s, true, true)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", what, err)
+	}
+	return replaced, nil
+}
+
+func (a *App) provisionSecret() error {
+	if len(a.Secrets) == 0 {
+		where, err := replace("store", a.Store)
+		if err != nil {
+			return err
+		}
+		if _, embedded := embeddedPath(where, ""); !embedded {
+			return errors.New("a store that other nodes may use wants a secret that all nodes have: secret {env.DOORWARD_SECRET}")
+		}
+		return nil
+	}
+	var secrets [][]byte
+	for _, s := range a.Secrets {
+		value, err := replace("secret", s)
+		if err != nil {
+			return err
+		}
+		secrets = append(secrets, []byte(strings.TrimSpace(value)))
+	}
+	ring, err := secret.NewRing(secrets...)
+	if errors.Is(err, secret.ErrTooShort) {
+		return fmt.Errorf("%w: make one with: openssl rand -base64 32", err)
+	}
+	a.ring = ring
+	return err
+}
+
+// embeddedPath returns the file of an embedded backend, and whether where names
+// one.
+func embeddedPath(where, name string) (path string, ok bool) {
+	kind, path, _ := strings.Cut(where, ":")
+	if where != "" && kind != "embedded" {
+		return "", false
+	}
+	if path == "" {
+		path = filepath.Join(dataDir(), name)
+	}
+	if absolute, err := filepath.Abs(path); err == nil { // one file, one pool key
+		path = absolute
+	}
+	return path, true
+}
+
+// dataDir is where embedded state lives.
+func dataDir() string { return filepath.Join(caddy.AppDataDir(), "doorward") }
+
+func (a *App) provisionStore() error {
+	where, err := replace("store", a.Store)
+	if err != nil {
+		return err
+	}
+	if path, ok := embeddedPath(where, "store.db"); ok {
+		a.store, err = acquire(&a.undo, poolKey{"store", path}, func() (*pooledStore, error) {
+			s := store.NewEmbedded(store.EmbeddedOptions{Path: path})
+			return &pooledStore{s, s.Open}, nil
+		})
+		return err
+	}
+	a.store, err = acquire(&a.undo, poolKey{"store", fingerprint(where)}, func() (*pooledStore, error) {
+		s, err := store.NewRedis(store.RedisOptions{URL: where})
+		if err != nil {
+			return nil, fmt.Errorf("store: want embedded, embedded:/path/to/file, or a Redis URL: %w", err)
+		}
+		return &pooledStore{s, s.Open}, nil
+	})
+	return err
+}
+
+// fingerprint stands for a URL in a pool key: the URL may hold a password.
+func fingerprint(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return hex.EncodeToString(sum[:])
+}
+
+func (a *App) provisionDirectory() error {
+	where, err := replace("directory", a.Directory)
+	if err != nil {
+		return err
+	}
+	path, ok := embeddedPath(where, "directory.db")
+	if !ok {
+		return fmt.Errorf("directory: want embedded or embedded:/path/to/file")
+	}
+	a.directory, err = acquire(&a.undo, poolKey{"directory", path}, func() (*pooledDirectory, error) {
+		return &pooledDirectory{directory.NewSQLite(directory.SQLiteOptions{Path: path})}, nil
+	})
+	return err
+}
+
+func (a *App) provisionMail() (err error) {
+	a.letters, err = mail.NewLetters(mail.LettersOptions{Name: a.Pages.Name, Accent: a.Pages.Accent})
+	if err != nil {
+		return fmt.Errorf("pages: %w", err)
+	}
+	if a.Mail == nil {
+		a.outbox = noOutbox{}
+		return nil
+	}
+	if a.Mail.Log {
+		return a.acquireOutbox("log", func(l *slog.Logger) mail.Sender { return mail.NewLog(l) })
+	}
+	m := *a.Mail
+	for _, f := range []*string{&m.URL, &m.User, &m.Password, &m.From} {
+		if *f, err = replace("mail", *f); err != nil {
+			return err
+		}
+	}
+	sender, err := mail.NewSMTP(mail.SMTPOptions{
+		URL: m.URL, Username: m.User, Password: m.Password, From: m.From, CACertificates: m.CA,
+	})
+	if err != nil {
+		return fmt.Errorf("mail: %w", err)
+	}
+	return a.acquireOutbox(fingerprint(m.URL, m.User, m.Password, m.From, m.CA), func(*slog.Logger) mail.Sender { return sender })
+}
+
+func (a *App) acquireOutbox(where string, sender func(*slog.Logger) mail.Sender) error {
+	outbox, err := acquire(&a.undo, poolKey{"mail", where}, func() (*pooledOutbox, error) {
+		return newPooledOutbox(a.logger, sender), nil
+	})
+	if err != nil {
+		return err
+	}
+	a.outbox, a.mailLog = outbox, outbox.log
+	return nil
+}
+
+// noOutbox is where letters go while no mail is configured: nowhere, and whoever
+// asks for one is told so.
+type noOutbox struct{}
+
+func (noOutbox) Post(mail.Message) error { return mail.ErrClosed }
+func (noOutbox) Full() bool              { return true }
+
+// newPages makes the pages, and so checks what is configured of them.
+func (a *App) newPages() (*web.Pages, error) {
+	pages, err := web.New(web.Options{Path: a.Path, Name: a.Pages.Name, Logo: a.Pages.Logo, Accent: a.Pages.Accent})
+	if err != nil {
+		return nil, fmt.Errorf("pages: %w", err)
+	}
+	return pages, nil
+}
+
+func (a *App) checkPages() error {
+	_, err := a.newPages()
+	return err
+}
+
+func (a *App) provisionPages() (err error) {
+	if a.pages, err = a.newPages(); err != nil {
+		return err
+	}
+	// The key set is made here too, once, so that a wrong algorithm is refused
+	// before anything starts.
+	_, err = session.NewKeySet(session.KeyOptions{Algorithm: a.Session.Algorithm})
+	return err
+}
+
+// startTimeout bounds how long a backend may take to answer at the start.
+const startTimeout = 30 * time.Second
+
+// Start opens the backends, makes what is missing (tables, the secret, the first
+// key) and lets requests in. If it fails, the requests that wait for it are
+// refused at once: the server that holds them is stopped next, and would wait
+// for them.
+func (a *App) Start() error {
+	err := a.start()
+	if err != nil {
+		a.giveUp()
+	}
+	return err
+}
+
+func (a *App) start() error {
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	if a.ring == nil {
+		s, err := secret.LoadOrCreate(filepath.Join(dataDir(), "secret"))
+		if err != nil {
+			return err
+		}
+		if a.ring, err = secret.NewRing(s); err != nil {
+			return err
+		}
+	}
+	if err := a.store.open(ctx); err != nil {
+		return fmt.Errorf("opening store: %w", err)
+	}
+	if err := a.directory.Open(ctx); err != nil {
+		return fmt.Errorf("opening directory: %w", err)
+	}
+	if err := a.makeCore(); err != nil {
+		return err
+	}
+	if err := a.core.keys.Refresh(ctx); err != nil {
+		return err
+	}
+	running, stop := context.WithCancel(context.Background())
+	a.stop = stop
+	if err := a.core.sessions.Listen(running); err != nil {
+		stop()
+		return err
+	}
+	go a.refreshKeys(running)
+	if a.mailLog != nil {
+		undo := a.mailLog.follow(a.logger)
+		a.undo = append(a.undo, func() error { undo(); return nil })
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, d := range a.doors {
+		d.open(a.siblings(d))
+	}
+	close(a.ready)
+	if a.Mail == nil {
+		a.logger.Warn("no mail is configured: nobody can be sent a passcode; add mail to the doorward global option")
+	}
+	return nil
+}
+
+// makeCore makes what signs people in.
+func (a *App) makeCore() error {
+	kept := store.Sealed(a.store, a.ring.Sealer("store"))
+	lifetime := orDefault(a.Session.Lifetime, 12*time.Hour)
+	keys, err := session.NewKeySet(session.KeyOptions{
+		Storage:       keyStorage{a.directory.Directory},
+		Sealer:        a.ring.Sealer("signing keys"),
+		Algorithm:     a.Session.Algorithm,
+		RotateEvery:   time.Duration(a.Session.RotateKeys),
+		TokenLifetime: lifetime,
+	})
+	if err != nil {
+		return err
+	}
+	a.core = &core{
+		keys: keys,
+		sessions: session.New(session.Options{
+			Store:             kept,
+			Keys:              keys,
+			Identities:        handlers.Identities{Directory: a.directory.Directory, Now: time.Now},
+			Lifetime:          lifetime,
+			Idle:              time.Duration(a.Session.Idle),
+			CheckInterval:     time.Duration(a.Session.CheckInterval),
+			AssertionLifetime: time.Duration(a.Session.AssertionLifetime),
+		}),
+		passcodes: ceremony.NewPasscodes(ceremony.PasscodeOptions{
+			Store: kept, Directory: a.directory.Directory, Letters: a.letters, Outbox: a.outbox,
+			MAC:    a.ring.MAC("passcode"),
+			Digits: a.Passcode.Digits, Lifetime: time.Duration(a.Passcode.Lifetime), Attempts: a.Passcode.Attempts,
+		}),
+		passkeys: ceremony.NewPasskeys(ceremony.PasskeyOptions{
+			Store: kept, Directory: a.directory.Directory, Letters: a.letters, Outbox: a.outbox,
+			UserVerification: a.Passkey.UserVerification,
+		}),
+	}
+	return nil
+}
+
+func orDefault(d caddy.Duration, def time.Duration) time.Duration {
+	if d == 0 {
+		return def
+	}
+	return time.Duration(d)
+}
+
+// keysEvery is how often the signing keys are looked at: far more often than one
+// is published before it signs.
+const keysEvery = time.Minute
+
+// refreshKeys follows the keys that other nodes make, and makes the ones that
+// are due, until ctx ends. While the directory is away, the keys we have go on.
+func (a *App) refreshKeys(ctx context.Context) {
+	tick := time.NewTicker(keysEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := a.core.keys.Refresh(ctx); err != nil && ctx.Err() == nil {
+				a.logger.Error("signing keys could not be refreshed", "error", err.Error())
+			}
+		}
+	}
+}
+
+// Stop stops what runs in the background. Requests that are still being served
+// go on: what they need is closed by Cleanup.
+func (a *App) Stop() error {
+	if a.stop != nil {
+		a.stop()
+	}
+	return nil
+}
+
+// Cleanup undoes what Provision did, backwards, as far as it came.
+func (a *App) Cleanup() error {
+	if a.giveUp != nil {
+		a.giveUp()
+	}
+	var failures []error
+	for _, undo := range slices.Backward(a.undo) {
+		failures = append(failures, undo())
+	}
+	a.undo = nil
+	return errors.Join(failures...)
+}
+
+// awaitReady waits until requests can be served, and reports whether they can.
+// Once they can, it costs next to nothing.
+func (a *App) awaitReady(ctx context.Context) bool {
+	select {
+	case <-a.ready:
+		return true
+	default:
+		return a.wait(ctx)
+	}
+}
+
+func (a *App) wait(ctx context.Context) bool {
+	select {
+	case <-a.ready:
+		return true
+	case <-a.gone:
+	case <-ctx.Done():
+	case <-time.After(startTimeout):
+	}
+	return false
+}
+
+// register adds the door of a site, which opens when the app starts, and reports
+// whether it is the first there.
+func (a *App) register(h *Handler) (first bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	first = len(a.siblings(h)) == 0
+	a.doors = append(a.doors, h)
+	return first
+}
+
+// siblings returns the registered doors that stand on the same site as h. a.mu
+// must be held.
+func (a *App) siblings(h *Handler) []*Handler {
+	var same []*Handler
+	for _, d := range a.doors {
+		if d.site.same(h.site) {
+			same = append(same, d)
+		}
+	}
+	return same
+}
+
+// relyingParty returns whom the passkeys of a host are made for: the configured
+// relying party with the longest ID that the host is under, or the host.
+func (a *App) relyingParty(host string) ceremony.RelyingParty {
+	var best *RelyingParty
+	for i, rp := range a.RelyingParties {
+		if (host == rp.ID || strings.HasSuffix(host, "."+rp.ID)) && (best == nil || len(rp.ID) > len(best.ID)) {
+			best = &a.RelyingParties[i]
+		}
+	}
+	if best == nil {
+		return ceremony.RelyingParty{ID: host, Name: firstNonEmpty(a.Pages.Name, host)}
+	}
+	return ceremony.RelyingParty{ID: best.ID, Name: firstNonEmpty(best.Name, a.Pages.Name, best.ID), Origins: best.Origins}
+}
+
+func firstNonEmpty(list ...string) string {
+	for _, s := range list {
+		if s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// keyStorage keeps signing keys in a directory.
+type keyStorage struct{ *directory.Directory }
+
+// Keys implements session.KeyStorage.
+func (s keyStorage) Keys(ctx context.Context) ([]session.StoredKey, error) {
+	all, err := s.Directory.Keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var keys []session.StoredKey
+	for _, k := range all {
+		keys = append(keys, session.StoredKey{
+			ID: k.ID, Algorithm: k.Algorithm, Public: k.Public, Sealed: k.Sealed, CreatedAt: k.CreatedAt, SignsFrom: k.SignsFrom,
+		})
+	}
+	return keys, nil
+}
+
+// AddKey implements session.KeyStorage.
+func (s keyStorage) AddKey(ctx context.Context, k session.StoredKey) error {
+	return s.Directory.AddKey(ctx, directory.Key{
+		ID: k.ID, Algorithm: k.Algorithm, Public: k.Public, Sealed: k.Sealed, CreatedAt: k.CreatedAt, SignsFrom: k.SignsFrom,
+	})
+}
+
+// RemoveKey implements session.KeyStorage.
+func (s keyStorage) RemoveKey(ctx context.Context, id string) error {
+	err := s.Directory.RemoveKey(ctx, id)
+	if errors.Is(err, directory.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// Interface guards.
+var (
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
+	_ session.KeyStorage = keyStorage{}
+	_ ceremony.Outbox    = (*pooledOutbox)(nil)
+)

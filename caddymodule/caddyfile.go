@@ -1,0 +1,220 @@
+package caddymodule
+
+import (
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+func init() {
+	httpcaddyfile.RegisterGlobalOption("doorward", parseApp)
+	httpcaddyfile.RegisterDirective("doorward", parseDirective)
+	// Rewrites come first, so that the door judges the path that the app will
+	// see; what answers with the app's content comes after.
+	httpcaddyfile.RegisterDirectiveOrder("doorward", httpcaddyfile.Before, "basic_auth")
+}
+
+// parseApp parses the global option:
+//
+//	doorward {
+//		secret    <secret...>
+//		store     embedded[:<path>] | redis://... | rediss://... | unix:///...
+//		directory embedded[:<path>]
+//		mail      log | <smtp-url> {
+//			from     <sender>
+//			user     <name>
+//			password <password>
+//			ca       <pem-file>
+//		}
+//		relying_party <domain> {
+//			name    <name>
+//			origins <origin...>
+//		}
+//		session {
+//			lifetime           <duration>
+//			idle               <duration>
+//			fresh              <duration>
+//			check_interval     <duration>
+//			assertion_lifetime <duration>
+//			cookie             <name>
+//			algorithm          ES256 | EdDSA | RS256
+//			rotate_keys        <duration>
+//			token_header       on | off
+//		}
+//		passcode {
+//			digits   <number>
+//			lifetime <duration>
+//			attempts <number>
+//		}
+//		passkey {
+//			user_verification preferred | required | discouraged
+//		}
+//		pages {
+//			name   <name>
+//			logo   <path-or-url>
+//			accent "#rrggbb"
+//		}
+//		path <path>
+//	}
+func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
+	d.Next() // doorward
+	if existing != nil {
+		return nil, d.Err("the global option doorward is given twice")
+	}
+	if d.NextArg() {
+		return nil, d.ArgErr()
+	}
+	a := new(App)
+	err := options{
+		"secret":        texts(&a.Secrets),
+		"store":         text(&a.Store),
+		"directory":     text(&a.Directory),
+		"mail":          {parse: a.parseMail},
+		"relying_party": {parse: a.parseRelyingParty, repeats: true},
+		"session": block(options{
+			"lifetime":           duration(&a.Session.Lifetime),
+			"idle":               duration(&a.Session.Idle),
+			"fresh":              duration(&a.Session.Fresh),
+			"check_interval":     duration(&a.Session.CheckInterval),
+			"assertion_lifetime": duration(&a.Session.AssertionLifetime),
+			"cookie":             text(&a.Session.Cookie),
+			"algorithm":          choice(&a.Session.Algorithm, "ES256", "EdDSA", "RS256"),
+			"rotate_keys":        duration(&a.Session.RotateKeys),
+			"token_header":       toggle(&a.Session.TokenHeader),
+		}.checked(a.validate)),
+		"passcode": block(options{
+			"digits":   number(&a.Passcode.Digits),
+			"lifetime": duration(&a.Passcode.Lifetime),
+			"attempts": number(&a.Passcode.Attempts),
+		}.checked(a.validate)),
+		"passkey": block(options{
+			"user_verification": choice(&a.Passkey.UserVerification, "preferred", "required", "discouraged"),
+		}),
+		"pages": block(options{
+			"name":   text(&a.Pages.Name),
+			"logo":   text(&a.Pages.Logo),
+			"accent": color(&a.Pages.Accent),
+		}.checked(a.checkPages)),
+		"path": options{"path": text(&a.Path)}.checked(a.checkPages)["path"],
+	}.parse(d)
+	if err != nil {
+		return nil, err
+	}
+	return httpcaddyfile.App{Name: "doorward", Value: caddyconfig.JSON(a, nil)}, nil
+}
+
+func (a *App) parseMail(d *caddyfile.Dispenser) error {
+	if !d.NextArg() {
+		return d.ArgErr()
+	}
+	a.Mail = &Mail{}
+	if d.Val() == "log" {
+		a.Mail.Log = true
+	} else {
+		a.Mail.URL = d.Val()
+	}
+	if err := noMore(d); err != nil {
+		return err
+	}
+	err := options{
+		"from":     text(&a.Mail.From),
+		"user":     text(&a.Mail.User),
+		"password": text(&a.Mail.Password),
+		"ca":       text(&a.Mail.CA),
+	}.parse(d)
+	if err != nil {
+		return err
+	}
+	if err := a.Mail.validate(); err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
+}
+
+func (a *App) parseRelyingParty(d *caddyfile.Dispenser) error {
+	if !d.NextArg() {
+		return d.ArgErr()
+	}
+	rp := RelyingParty{ID: d.Val()}
+	for _, other := range a.RelyingParties {
+		if other.ID == rp.ID {
+			return d.Errf("relying_party %s is given twice", rp.ID)
+		}
+	}
+	if err := noMore(d); err != nil {
+		return err
+	}
+	err := options{"name": text(&rp.Name), "origins": texts(&rp.Origins)}.parse(d)
+	if err != nil {
+		return err
+	}
+	if err := rp.validate(); err != nil {
+		return d.WrapErr(err)
+	}
+	a.RelyingParties = append(a.RelyingParties, rp)
+	return nil
+}
+
+// parseDirective parses the directive:
+//
+//	doorward [<matcher>] {
+//		allow  <address> | *@<domain> | group:<name> | *   ...
+//		bypass <path> | <path>/*                           ...
+//		headers {
+//			token | user | email | name | groups  <header> | off
+//		}
+//	}
+//
+// The matcher becomes part of the handler rather than of its route: the sign-in
+// pages have to be there whatever it says, and a client's identity headers are
+// removed from the requests that it leaves open, too.
+func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+	if !h.Next() {
+		return nil, h.ArgErr()
+	}
+	matchers, err := h.ExtractMatcherSet()
+	if err != nil {
+		return nil, h.WrapErr(err)
+	}
+	handler := new(Handler)
+	if len(matchers) > 0 {
+		handler.MatchRaw = caddyhttp.RawMatcherSets{matchers}
+	}
+	if err := handler.UnmarshalCaddyfile(h.Dispenser); err != nil {
+		return nil, err
+	}
+	return h.NewRoute(nil, handler), nil
+}
+
+// UnmarshalCaddyfile implements caddyfile.Unmarshaler; parseDirective has the
+// grammar.
+func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // doorward
+	if d.NextArg() {
+		return d.Errf("%q: a path or named matcher stands first, and whom to allow stands in the block: doorward { allow %s }", d.Val(), d.Val())
+	}
+	h.Headers = new(Headers)
+	err := options{
+		"allow":  texts(&h.Allow),
+		"bypass": texts(&h.Bypass),
+		"headers": block(options{
+			"token":  text(&h.Headers.Token),
+			"user":   text(&h.Headers.User),
+			"email":  text(&h.Headers.Email),
+			"name":   text(&h.Headers.Name),
+			"groups": text(&h.Headers.Groups),
+		}.checked(h.checkRules)),
+	}.checked(h.checkRules).parse(d)
+	if *h.Headers == (Headers{}) {
+		h.Headers = nil
+	}
+	return err
+}
+
+// Interface guards.
+var (
+	_ caddyfile.Unmarshaler = (*Handler)(nil)
+	_ caddy.Module          = (*Handler)(nil)
+)

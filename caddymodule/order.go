@@ -1,0 +1,338 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// content are the handlers that answer with what a door stands in front of.
+// Others that answer (a redirect, a text that stands in the configuration, an
+// error) show nothing that the operator has not written there, and may come
+// first.
+var content = []string{"reverse_proxy", "file_server", "metrics", "php", "cgi", "webdav"}
+
+// constant are the handlers that answer every request that reaches them, with
+// nothing of the app.
+var constant = []string{"static_response", "error"}
+
+// An opening is a way to an app that leads past every door.
+type opening struct {
+	handler string
+	routes  []string // the matchers on the way there
+}
+
+// A course follows the requests to one site through the routes of its server, as
+// they are configured.
+type course struct {
+	site     *site
+	openings []*opening
+	depth    int
+}
+
+// A stretch is what is known of the requests at one point of a course.
+type stretch struct {
+	guarded   bool     // they have passed a door
+	answered  *opening // some requests were answered before this point, without a door
+	ended     string   // the handler that answers all of them: none gets here
+	templated bool     // what answers them will be run as a template
+}
+
+// checkOrder returns the ways to the site's apps that lead past its doors, where
+// the configuration says so in words that can hardly be misread: by routes that
+// exclude each other, as handle blocks do. It refuses what looks like a slip: an
+// app before the door in one sequence. There is always another way to say that,
+// with the door's matcher or bypass, and then a client's identity headers are
+// kept from the app, too.
+//
+// It sees what stands in the configuration, and no more: not what a handler does
+// that it does not know.
+func (s *site) checkOrder() ([]*opening, error) {
+	c := &course{site: s}
+	if _, err := c.followRoutes(s.server.Routes, stretch{}, nil); err != nil {
+		return nil, fmt.Errorf("the site %s: %w", strings.Join(s.hosts, ", "), err)
+	}
+	return c.openings, nil
+}
+
+// A group is routes of which each request takes one at most.
+type group struct {
+	answered       *opening
+	guarded, ended bool // by all so far
+}
+
+// followRoutes follows requests through a list of routes, to its end.
+func (c *course) followRoutes(routes caddyhttp.RouteList, in stretch, path []string) (stretch, error) {
+	top := c.depth == 0
+	groups := make(map[string]*group)
+	for _, route := range routes {
+		if top && !c.site.covered(route) {
+			continue // another site
+		}
+		matches := describeMatchers(route, top)
+		entering := in
+		for name, g := range groups {
+			if name != route.Group && entering.answered == nil {
+				entering.answered = g.answered
+			}
+		}
+		out, err := c.followHandlers(steps(route), entering, append(slices.Clone(path), matches...))
+		if err != nil {
+			return out, err
+		}
+		if out.answered == entering.answered {
+			out.answered = in.answered
+		}
+		conditional := len(matches) > 0
+		if route.Group == "" {
+			in = in.after(out, conditional, route.Terminal)
+		} else {
+			in = in.afterGrouped(out, conditional, route.Terminal, groups, route.Group)
+		}
+		if top && route.Terminal && !conditional {
+			break // what follows is for other sites
+		}
+	}
+	for _, g := range groups {
+		if in.answered == nil {
+			in.answered = g.answered
+		}
+	}
+	return in, nil
+}
+
+// after returns what is known after a route: of the requests that left it (out),
+// and, if it is conditional, of those that went past it.
+func (s stretch) after(out stretch, conditional, terminal bool) stretch {
+	if !conditional {
+		if terminal && out.ended == "" {
+			out.ended = "a terminal route"
+		}
+		return out
+	}
+	s.templated = s.templated || out.templated
+	if !terminal && s.answered == nil {
+		s.answered = out.answered
+	}
+	return s
+}
+
+// afterGrouped is after for a route of a group.
+func (s stretch) afterGrouped(out stretch, conditional, terminal bool, groups map[string]*group, name string) stretch {
+	g := groups[name]
+	if g == nil {
+		g = &group{guarded: true, ended: true}
+		groups[name] = g
+	}
+	if g.answered == nil && out.answered != s.answered {
+		g.answered = out.answered
+	}
+	g.guarded = g.guarded && out.guarded
+	g.ended = g.ended && (out.ended != "" || terminal)
+	s.templated = s.templated || out.templated
+	if !conditional { // each request has taken a route of the group by now
+		s.guarded = s.guarded || g.guarded
+		if g.ended && s.ended == "" {
+			s.ended = "a group of routes"
+		}
+	}
+	return s
+}
+
+// followHandlers follows requests through the handlers of a route.
+func (c *course) followHandlers(list []step, s stretch, path []string) (stretch, error) {
+	for _, h := range list {
+		switch {
+		case h.late:
+			return s, fmt.Errorf("a doorward stands inside %s, where it is asked too late or not at all: put it into the site block", h.name)
+		case h.name == "doorward":
+			if err := s.refusal(); err != nil {
+				return s, err
+			}
+			s.guarded = true
+		case s.ended != "":
+			// Nothing gets here; only a door would be a slip.
+		case h.name == "templates":
+			s.templated = true
+		case slices.Contains(constant, h.name):
+			s.ended = h.name
+		case slices.Contains(content, h.name):
+			if !s.guarded {
+				s.answered = &opening{h.name, path}
+				c.openings = append(c.openings, s.answered)
+			}
+			s.ended = h.name
+		}
+		if routes := c.inside(h); len(routes) > 0 && c.depth < maxDepth {
+			var err error
+			c.depth++
+			s, err = c.followRoutes(routes, s, path)
+			c.depth--
+			if err != nil {
+				return s, err
+			}
+		}
+	}
+	return s, nil
+}
+
+// maxDepth bounds named routes that invoke each other.
+const maxDepth = 50
+
+// inside returns the routes that a handler sends requests through.
+func (c *course) inside(h step) caddyhttp.RouteList {
+	if named := c.site.server.NamedRoutes[h.invokes]; named != nil {
+		return caddyhttp.RouteList{*named}
+	}
+	return h.routes
+}
+
+// refusal says why no door can stand at this point, or returns nil.
+func (s stretch) refusal() error {
+	const hint = "put the doorward directive first (inside route { } directives run in the order written), and say with bypass or with its matcher what is open to everybody"
+	switch {
+	case s.guarded: // a second door
+		return nil
+	case s.answered != nil:
+		return fmt.Errorf("%s answers before doorward is asked, so nobody would have to sign in: %s", s.answered.handler, hint)
+	case s.ended != "":
+		return fmt.Errorf("%s answers every request, so doorward behind it is never asked: %s", s.ended, hint)
+	case s.templated:
+		return fmt.Errorf("templates stands before doorward, and would run what people write into its pages (the name of a passkey) as a template: %s", hint)
+	}
+	return nil
+}
+
+// String describes an opening for the operator who has to judge it.
+func (o *opening) String() string {
+	if len(o.routes) == 0 {
+		return o.handler
+	}
+	return o.handler + " for " + strings.Join(o.routes, ", ")
+}
+
+// A step is a handler, as much as its order matters.
+type step struct {
+	name    string
+	routes  caddyhttp.RouteList
+	invokes string // a named route
+	late    bool   // has a door in it where none can be
+}
+
+// steps returns the handlers of a route. Some routes are provisioned already and
+// some are not: each has its handlers in one of two places.
+func steps(route caddyhttp.Route) []step {
+	var list []step
+	for _, raw := range route.HandlersRaw {
+		list = append(list, rawStep(raw))
+	}
+	for _, h := range route.Handlers {
+		switch h := h.(type) {
+		case *caddyhttp.Subroute:
+			list = append(list, step{name: "subroute", routes: h.Routes})
+		case *caddyhttp.Invoke:
+			list = append(list, step{name: "invoke", invokes: h.Name})
+		default:
+			list = append(list, step{name: caddy.GetModuleName(h)})
+		}
+	}
+	return list
+}
+
+// rawStep reads a handler's configuration. What it cannot read, Caddy will
+// refuse.
+func rawStep(raw json.RawMessage) step {
+	var h struct {
+		Handler string `json:"handler"`
+	}
+	_ = json.Unmarshal(raw, &h)
+	s := step{name: h.Handler}
+	switch h.Handler {
+	case "subroute":
+		var sub struct {
+			Routes caddyhttp.RouteList `json:"routes"`
+			Errors json.RawMessage     `json:"errors"`
+		}
+		_ = json.Unmarshal(raw, &sub)
+		s.routes, s.late = sub.Routes, hasDoor(sub.Errors)
+		if s.late {
+			s.name = "handle_errors"
+		}
+	case "invoke":
+		var invoke caddyhttp.Invoke
+		_ = json.Unmarshal(raw, &invoke)
+		s.invokes = invoke.Name
+	case "reverse_proxy", "intercept":
+		s.late = hasDoor(raw)
+	}
+	return s
+}
+
+// hasDoor reports whether a doorward handler stands anywhere in raw.
+func hasDoor(raw json.RawMessage) bool {
+	var value any
+	if json.Unmarshal(raw, &value) != nil {
+		return false
+	}
+	var find func(v any) bool
+	find = func(v any) bool {
+		switch v := v.(type) {
+		case []any:
+			return slices.ContainsFunc(v, find)
+		case map[string]any:
+			if v["handler"] == "doorward" {
+				return true
+			}
+			for _, inner := range v {
+				if find(inner) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	return find(value)
+}
+
+// describeMatchers returns in words what a route matches; nothing for one that
+// matches all requests. The hosts of a top-level route are known.
+func describeMatchers(route caddyhttp.Route, top bool) []string {
+	var sets []string
+	for _, set := range route.MatcherSetsRaw {
+		sets = append(sets, describeSet(set, top))
+	}
+	for _, set := range route.MatcherSets {
+		raw := make(caddy.ModuleMap)
+		for _, m := range set {
+			if module, ok := m.(caddy.Module); ok {
+				raw[caddy.GetModuleName(module)], _ = json.Marshal(m)
+			}
+		}
+		sets = append(sets, describeSet(raw, top))
+	}
+	if len(sets) == 0 || slices.Contains(sets, "") {
+		return nil
+	}
+	return []string{strings.Join(sets, " or ")}
+}
+
+func describeSet(set caddy.ModuleMap, top bool) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		if top && name == "host" {
+			continue
+		}
+		var list []string
+		if json.Unmarshal(set[name], &list) == nil {
+			parts = append(parts, name+" "+strings.Join(list, " "))
+		} else {
+			parts = append(parts, name)
+		}
+	}
+	return strings.Join(parts, " and ")
+}

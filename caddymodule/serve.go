@@ -1,0 +1,145 @@
+package caddymodule
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/doorward/doorward/handlers"
+	"github.com/doorward/doorward/session"
+)
+
+// ServeHTTP is the hot path: whoever was seen a moment ago and may pass costs a
+// hash, a look-up and a few headers, and no I/O. The way to next goes past Strip
+// and Cut, so that the app sees no identity that we did not set, and none of our
+// credentials.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	h.headers.Strip(r)
+	stripUpgrade(r.Header)
+	if !h.app.awaitReady(r.Context()) {
+		w.Header().Set("Retry-After", "5")
+		w.Header().Set("Cache-Control", "no-store")
+		return caddyhttp.Error(http.StatusServiceUnavailable, handlers.Unready)
+	}
+	if own, ok := h.ours(r); ok {
+		h.own.ServeHTTP(w, own)
+		return nil
+	}
+	p := h.passage(r)
+	v, err := p.known(), error(nil)
+	if !h.opens(r) {
+		v, err = h.admit(r, p)
+	}
+	if err == nil && v != nil {
+		err = h.introduce(r, v)
+	}
+	if err != nil {
+		h.own.Refuse(w, r, requestURI(r), err)
+		return nil
+	}
+	p.note(v)
+	h.cookie.Cut(r.Header)
+	return next.ServeHTTP(w, r)
+}
+
+// ours returns the request if it is for one of our own paths. What is so before
+// rewriting is so after it: try_files and the like, which send all unknown paths
+// to one page of the app, would take the sign-in pages with them.
+func (h *Handler) ours(r *http.Request) (*http.Request, bool) {
+	if h.own.Owns(r.URL.Path) {
+		return r, true
+	}
+	original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
+	if !ok || !h.own.Owns(original.URL.Path) {
+		return nil, false
+	}
+	asked := *r
+	asked.URL, asked.RequestURI = original.URL, original.RequestURI
+	return &asked, true
+}
+
+// opens reports whether a request is open to everybody. A matcher that fails
+// opens nothing.
+func (h *Handler) opens(r *http.Request) bool {
+	if h.policy.Bypass.Opens(r.URL.Path, r.URL.EscapedPath()) {
+		return true
+	}
+	if len(h.match) == 0 {
+		return false
+	}
+	guarded, err := h.match.AnyMatchWithError(r)
+	return err == nil && !guarded
+}
+
+// admit returns who makes a request, if they may pass.
+func (h *Handler) admit(r *http.Request, p *passage) (*session.Visitor, error) {
+	site, ok := h.site.find(r)
+	if !ok {
+		return nil, handlers.Misdirected
+	}
+	v := p.known()
+	if v == nil {
+		var err error
+		if v, _, err = handlers.Visitor(p.presented(r), h.sessions, h.cookie, site.Origin); err != nil {
+			return nil, err
+		}
+	}
+	if !h.policy.Admits(v.Identity) {
+		return nil, handlers.NotAdmitted
+	}
+	if hijacks(r, site.Origin) {
+		return nil, handlers.CrossOrigin
+	}
+	return v, nil
+}
+
+// introduce tells the app, and the handlers on the way there, who v is.
+func (h *Handler) introduce(r *http.Request, v *session.Visitor) error {
+	var assertion string
+	if h.asserts {
+		var err error
+		if assertion, err = h.sessions.Assertion(v, v.Audience+h.app.Path); err != nil {
+			return err
+		}
+	}
+	h.headers.Set(r.Header, v, assertion)
+	place(r, v)
+	return nil
+}
+
+// place makes the visitor known to other handlers and to logs, as placeholders.
+func place(r *http.Request, v *session.Visitor) {
+	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok {
+		return
+	}
+	repl.Map(func(key string) (any, bool) {
+		name, ok := strings.CutPrefix(key, "http.auth.user.")
+		if !ok {
+			return nil, false
+		}
+		switch name {
+		case "id":
+			return v.Subject, true
+		case "email":
+			return v.Identity.Email, true
+		case "groups":
+			return strings.Join(v.Identity.Groups, ","), true
+		case "session":
+			return v.ID, true
+		case "methods":
+			return strings.Join(v.AMR(), " "), true
+		}
+		return nil, false
+	})
+}
+
+// requestURI returns what the client asked for, before anything was rewritten.
+func requestURI(r *http.Request) string {
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		return original.URL.RequestURI()
+	}
+	return r.URL.RequestURI()
+}

@@ -1,0 +1,261 @@
+package caddymodule
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What cannot work, or would not be safe, is refused before anything starts, and
+// with a way out.
+func TestValidateRefusesWhatCannotWork(t *testing.T) {
+	const site = "app.example.com {\n\tdoorward\n}\n"
+	global := func(body string) string { return "{\n\tdoorward {\n" + body + "\n\t}\n}\n" }
+	tests := []struct {
+		name, caddyfile string
+		want            []string
+	}{
+		{"plain http", "http://app.example.com {\n\tdoorward\n}", []string{"http://app.example.com is served without TLS", "relying_party app.example.com with origins https://app.example.com"}},
+		{"plain http on another port", "app.example.com:80 {\n\tdoorward\n}", []string{"without TLS"}},
+		{"plain http that looks like localhost", "http://localhost.example.com {\n\tdoorward\n}", []string{"without TLS"}},
+		{"plain http among others", "http://localhost, http://app.example.com {\n\tdoorward\n}", []string{"http://app.example.com is served without TLS"}},
+		{"plain http wildcard", global("relying_party example.com") + "http://*.example.com {\n\tdoorward\n}", []string{"http://*.example.com is served without TLS", "origins https://app.example.com"}},
+		{"plain http, another origin listed", global("relying_party example.com {\n origins https://www.example.com\n}") + "http://app.example.com {\n\tdoorward\n}", []string{"without TLS"}},
+		{"catch-all", ":443 {\n\tdoorward\n}", []string{"cannot tell the host", "relying_party"}},
+		{"catch-all with a relying party, without origins", global("relying_party example.com") + ":443 {\n\tdoorward\n}", []string{"cannot tell the host"}},
+		{"catch-all with a native app's origin alone", global("relying_party example.com {\n origins android:apk-key-hash:HXrWFRzCfbUEOFSoakWKUHd4qYjgnYtJQZzFBHmWIXo\n}") + ":443 {\n\tdoorward\n}", []string{"cannot tell the host"}},
+		{"wildcard", "*.example.com {\n\tdoorward\n}", []string{"*.example.com has no single host", "add relying_party example.com"}},
+		{"wildcard with another relying party", global("relying_party example.org") + "*.example.com {\n\tdoorward\n}", []string{"add relying_party example.com"}},
+		{"IPv4 address", "https://192.0.2.1 {\n\tdoorward\n}", []string{"192.0.2.1 has an IP address", "use a domain"}},
+		{"IPv4 loopback", "http://127.0.0.1:8080 {\n\tdoorward\n}", []string{"IP address", "localhost"}},
+		{"IPv6 loopback", "http://[::1]:8080 {\n\tdoorward\n}", []string{"IP address"}},
+		{"short secret", global("secret hunter2") + site, []string{"openssl rand -base64 32"}},
+		{"second secret short", global("secret "+strings.Repeat("x", 32)+" hunter2") + site, []string{"openssl rand"}},
+		{"secret from a variable that is not set", global("secret {env.DOORWARD_NOT_SET}") + site, []string{"secret", "env.DOORWARD_NOT_SET"}},
+		{"secret from a file that is not there", global("secret {file./does/not/exist}") + site, []string{"secret"}},
+		{"store from a variable that is not set", global("store {env.DOORWARD_NOT_SET}") + site, []string{"store", "env.DOORWARD_NOT_SET"}},
+		{"shared store without a secret", global("store redis://localhost:6379") + site, []string{"secret {env.DOORWARD_SECRET}"}},
+		{"unknown store", global("secret "+strings.Repeat("x", 32)+"\nstore memcached://localhost") + site, []string{"store: want embedded", "redis://"}},
+		{"unknown directory", global("directory mysql://localhost") + site, []string{"directory: want embedded"}},
+		{"mail URL", global("mail localhost:25 {\n from a@example.com\n}") + site, []string{"mail"}},
+		{"mail sender", global("mail smtp://localhost:587 {\n from example\n}") + site, []string{"sender"}},
+		{"mail with a password that is not set", global("mail smtp://localhost:587 {\n from a@example.com\n password {env.DOORWARD_NOT_SET}\n}") + site, []string{"mail", "env.DOORWARD_NOT_SET"}},
+		{"mail with authorities that are not there", global("mail smtp://localhost:587 {\n from a@example.com\n ca /does/not/exist.pem\n}") + site, []string{"/does/not/exist.pem"}},
+		{"a second door that is wrong", site + "http://b.example.com {\n\tdoorward\n}", []string{"b.example.com is served without TLS"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			home := dataHome(t)
+			config, err := adapt(tt.caddyfile)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = validate(config)
+			for _, want := range tt.want {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("validate: %v, want %q", err, want)
+				}
+			}
+			if keys := pooled(); len(keys) > 0 {
+				t.Errorf("left in the pool: %q", keys)
+			}
+			if files := tree(t, filepath.Join(home, "caddy", "doorward")); len(files) > 0 {
+				t.Errorf("written: %q", files)
+			}
+		})
+	}
+}
+
+// JSON has no parser of ours in front: the modules themselves refuse what is out
+// of bounds.
+func TestValidateRefusesJSONOutOfBounds(t *testing.T) {
+	tests := []struct{ name, app, want string }{
+		{"negative duration", `{"session":{"lifetime":-1}}`, "session lifetime"},
+		{"long passcode lifetime", `{"passcode":{"lifetime":"1h"}}`, "passcode lifetime"},
+		{"negative attempts", `{"passcode":{"attempts":-1}}`, "passcode attempts"},
+		{"few digits", `{"passcode":{"digits":3}}`, "passcode digits"},
+		{"algorithm", `{"session":{"algorithm":"none"}}`, "ES256"},
+		{"user verification", `{"passkey":{"user_verification":"maybe"}}`, "user_verification"},
+		{"cookie", `{"session":{"cookie":"a;b"}}`, "cookie"},
+		{"relying party", `{"relying_parties":[{"id":"https://example.com"}]}`, "relying party"},
+		{"no relying party", `{"relying_parties":[{}]}`, "relying party"},
+		{"mail to nowhere", `{"mail":{}}`, "mail wants the URL"},
+		{"mail to both", `{"mail":{"log":true,"url":"smtp://localhost","from":"a@example.com"}}`, "not both"},
+		{"mail from nobody", `{"mail":{"url":"smtp://localhost"}}`, "mail wants a sender"},
+		{"path", `{"path":"doorward"}`, "path"},
+		{"accent", `{"pages":{"accent":"green"}}`, "accent"},
+		{"misspelt field", `{"sesion":{}}`, "sesion"},
+		{"misspelt inner field", `{"session":{"idel":"1h"}}`, "idel"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dataHome(t)
+			err := validate([]byte(`{"apps":{"doorward":` + tt.app + `}}`))
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("validate: %v, want %q", err, tt.want)
+			}
+			if keys := pooled(); len(keys) > 0 {
+				t.Errorf("left in the pool: %q", keys)
+			}
+		})
+	}
+}
+
+func TestValidateRefusesADoorWithWrongRulesInJSON(t *testing.T) {
+	for _, tt := range []struct{ name, door, want string }{
+		{"allow", `"allow":["ann"]`, "allow"},
+		{"bypass", `"bypass":["/*"]`, "bypass"},
+		{"header name", `"headers":{"user":"a b"}`, "header name"},
+		{"header that means something else", `"headers":{"token":"cookie"}`, "Cookie"},
+		{"matcher", `"match":[{"pth":["/a"]}]`, "pth"},
+		{"unknown field", `"alow":["*"]`, "alow"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dataHome(t)
+			err := validate([]byte(`{"apps":{"http":{"servers":{"s":{"listen":[":443"],"routes":[
+				{"match":[{"host":["app.example.com"]}],"handle":[{"handler":"doorward",` + tt.door + `}]}]}}}}}`))
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("validate: %v, want %q", err, tt.want)
+			}
+			if keys := pooled(); len(keys) > 0 {
+				t.Errorf("left in the pool: %q", keys)
+			}
+		})
+	}
+}
+
+// Flat JSON has the app in a later route of the same host, and may have it in an
+// earlier one.
+func TestValidateFollowsTheRoutesOfAServer(t *testing.T) {
+	const (
+		host  = `"match":[{"host":["app.example.com"]}],`
+		other = `"match":[{"host":["b.example.com"]}],`
+		path  = `"match":[{"host":["app.example.com"],"path":["/public/*"]}],`
+		door  = `"handle":[{"handler":"doorward"}]`
+		app   = `"handle":[{"handler":"reverse_proxy","upstreams":[{"dial":"localhost:8080"}]}]`
+	)
+	tests := []struct {
+		name, routes string
+		refused      bool
+	}{
+		{"door, then app", `{` + host + door + `},{` + host + app + `}`, false},
+		{"app, then door", `{` + host + app + `},{` + host + door + `}`, true},
+		{"app for all hosts, then door", `{` + app + `},{` + host + door + `}`, true},
+		{"app for some paths, then door", `{` + path + app + `},{` + host + door + `}`, true},
+		{"app for some paths and no more, then door", `{` + path + app + `,"terminal":true},{` + host + door + `}`, false},
+		{"app of another host, then door", `{` + other + app + `},{` + host + door + `}`, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dataHome(t)
+			err := validate([]byte(`{"apps":{"http":{"servers":{"s":{"listen":[":443"],"routes":[` + tt.routes + `]}}}}}`))
+			if refused := err != nil && strings.Contains(err.Error(), "answers before doorward"); refused != tt.refused || err != nil && !refused {
+				t.Errorf("validate: %v, want it refused: %v", err, tt.refused)
+			}
+		})
+	}
+}
+
+// Caddy validates in the running server's environment, as whoever may run it.
+func TestValidateWritesNothing(t *testing.T) {
+	home := dataHome(t)
+	goldenSecrets(t)
+	t.Setenv("DIR", home)
+	before := tree(t, home)
+	config, err := adapt(`{
+	doorward {
+		store embedded:{$DIR}/store/store.db
+		directory embedded:{$DIR}/directory/directory.db
+		mail log
+	}
+}
+app.example.com {
+	doorward {
+		allow *@example.com
+	}
+}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range [][]byte{config, []byte(`{"apps":{"doorward":{}}}`)} {
+		if err := validate(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	after := slices.DeleteFunc(tree(t, home), func(name string) bool {
+		return strings.HasPrefix(name, "caddy/instance.uuid") // Caddy's own
+	})
+	if !slices.Equal(before, after) {
+		t.Errorf("validate wrote %q", after)
+	}
+	if keys := pooled(); len(keys) > 0 {
+		t.Errorf("left in the pool: %q", keys)
+	}
+}
+
+// tree lists the files and folders below dir, which may be missing.
+func tree(t *testing.T, dir string) []string {
+	t.Helper()
+	var names []string
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		names = append(names, filepath.ToSlash(name))
+		return err
+	})
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// An operator reads the log at the start, and perhaps never again.
+func TestOpenPartsOfASiteAreNamedInTheLog(t *testing.T) {
+	home := dataHome(t)
+	log := filepath.Join(home, "log")
+	t.Setenv("LOG", log)
+	config, err := adapt(`{
+	log {
+		output file {$LOG}
+	}
+}
+app.example.com {
+	handle /public/* {
+		reverse_proxy localhost:8081
+	}
+	handle /admin/* {
+		doorward
+		reverse_proxy localhost:8080
+	}
+	handle {
+		doorward
+		reverse_proxy localhost:8080
+	}
+}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := validate(config); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := bytes.Count(content, []byte("part of a site is open to everybody")); n != 1 {
+		t.Errorf("%d warnings, want 1 for the two doors of the site:\n%s", n, content)
+	}
+	for _, want := range []string{`"site":"app.example.com"`, `"open":"reverse_proxy for path /public/*"`} {
+		if !bytes.Contains(content, []byte(want)) {
+			t.Errorf("the log does not have %s:\n%s", want, content)
+		}
+	}
+}
