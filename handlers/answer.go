@@ -150,6 +150,9 @@ func (h *Handlers) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if Navigation(r) && !errors.Is(err, errRendering) {
 		page := web.ErrorPage{Status: p.Status, Problem: p.page, ID: p.ID, Return: "/", LoginURL: p.Login}
+		if p.failure && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+			page.Return = h.returnTarget(r.RequestURI) // the same may well succeed in a while
+		}
 		if h.o.Pages.Render(w, r.Header.Get("Accept-Language"), p.Status, page) == nil {
 			return
 		}

@@ -96,9 +96,10 @@ func (c *client) call(method, path, body string, header ...string) answer {
 	return c.do(method, path, body, append([]string{"Content-Type", "application/json"}, header...)...)
 }
 
-// signIn signs in with a passcode, by the pages.
+// signIn signs in with a passcode, by the pages. Letters from before are lost.
 func (c *client) signIn(address string) *client {
 	c.t.Helper()
+	c.box.letters(c.t)
 	c.wantRedirect("asking for a passcode", c.submit("/doorward/login", "email", address), "/doorward/login/passcode?sent=1&return=%2F")
 	c.wantRedirect("sending the passcode", c.submit("/doorward/login/passcode", "passcode", c.box.passcode(c.t)), "/")
 	return c

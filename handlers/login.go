@@ -102,6 +102,11 @@ func (h *Handlers) passcodePage(w http.ResponseWriter, r *request) error {
 		return h.page(w, r, http.StatusOK, web.LoopPage{Cause: web.LoopCookies, LoginURL: h.loginURL(target)})
 	}
 	address, err := h.o.Passcodes.Address(r.Context(), h.client(r), id)
+	if errors.Is(err, ceremony.ErrPasscodeGone) {
+		if _, err := h.visitor(r); err == nil { // they went back after signing in
+			return redirect(w, target)
+		}
+	}
 	if err != nil {
 		return h.showLogin(w, r, err, web.LoginPage{Return: target, Passkeys: true})
 	}

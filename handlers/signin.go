@@ -85,13 +85,12 @@ func (h *Handlers) begin(w http.ResponseWriter, r *request, in ceremony.SignIn) 
 	if err != nil {
 		return nil, fmt.Errorf("beginning session: %w", err)
 	}
-	if err := h.record(r, "signed_in", in.User.ID, strings.Join(in.Methods, " ")); err != nil {
-		return nil, errors.Join(err, h.o.Sessions.End(r.Context(), v.Subject, v.ID))
+	err = h.record(r, "signed_in", in.User.ID, strings.Join(in.Methods, " "))
+	if err == nil && before != nil {
+		err = h.o.Sessions.End(r.Context(), before.Subject, before.ID)
 	}
-	if before != nil {
-		if err := h.o.Sessions.End(r.Context(), before.Subject, before.ID); err != nil {
-			return nil, fmt.Errorf("ending the session before: %w", err)
-		}
+	if err != nil { // nobody has the new token, and nobody will
+		return nil, errors.Join(err, h.o.Sessions.End(r.Context(), v.Subject, v.ID))
 	}
 	if in.Created {
 		h.logger().Info("user signed up", "user", in.User.ID)
@@ -122,6 +121,14 @@ func (h *Handlers) forget(w http.ResponseWriter) {
 
 // issuer returns the iss of the tokens of a site. Its JWKS is below it.
 func (h *Handlers) issuer(site ceremony.Site) string { return site.Origin + h.o.Path }
+
+// note records what has been done already. If that fails the log has it instead:
+// to answer that nothing was done would be wrong.
+func (h *Handlers) note(r *request, what, userID, detail string) {
+	if err := h.record(r, what, userID, detail); err != nil {
+		h.logger().Error("not in the audit records", "event", what, "user", userID, "error", err.Error())
+	}
+}
 
 // record writes an audit record.
 func (h *Handlers) record(r *request, what, userID, detail string) error {

@@ -116,11 +116,12 @@ func (o OutboxOptions) withDefaults() OutboxOptions {
 }
 
 // Post takes m for delivery and returns without waiting for it. The error is
-// [ErrFull] or [ErrClosed].
+// [ErrFull] or [ErrClosed]; the log has it too.
 func (b *Outbox) Post(m Message) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err := b.refusal(); err != nil {
+		b.options.Logger.Warn("letter not taken", "to", mask(m.To), "error", err.Error())
 		return err
 	}
 	b.held++
