@@ -121,7 +121,7 @@ func (b *Outbox) Post(m Message) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err := b.refusal(); err != nil {
-		b.options.Logger.Warn("letter not taken", "to", mask(m.To), "error", err.Error())
+		b.options.Logger.Warn("letter not taken", "to", maskAddress(m.To), "error", err.Error())
 		return err
 	}
 	b.held++
