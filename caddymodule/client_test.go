@@ -38,10 +38,15 @@ func fetch(client *http.Client, method, url, body string, header ...string) (ans
 	return answer{response.StatusCode, response.Header, string(content)}, err
 }
 
-// send is fetch for requests that have to be answered.
+// send is fetch for requests that have to be answered. A GET is sent again if its
+// connection was closed without an answer (RFC 9110, section 9.2.2), as Go's
+// server does with some while it shuts down.
 func send(t testing.TB, client *http.Client, method, url, body string, header ...string) answer {
 	t.Helper()
 	got, err := fetch(client, method, url, body, header...)
+	for tries := 0; err != nil && method == "GET" && tries < 5; tries++ {
+		got, err = fetch(client, method, url, body, header...)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -100,7 +100,7 @@ func (h *Handler) introduce(r *http.Request, v *session.Visitor) error {
 	var assertion string
 	if h.asserts {
 		var err error
-		if assertion, err = h.sessions.Assertion(v, v.Audience+h.app.Path); err != nil {
+		if assertion, err = h.sessions.Assertion(v, h.site.issuer(v.Audience)); err != nil {
 			return err
 		}
 	}

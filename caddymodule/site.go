@@ -27,8 +27,9 @@ type site struct {
 	secure   bool
 	ports    []string // as browsers see them
 
-	exact map[string]ceremony.Site // by what Host may say
-	app   *App
+	exact   map[string]ceremony.Site // by what Host may say
+	issuers map[string]string        // by origin, see issuer
+	app     *App
 }
 
 // findSite returns the site of the door that is being provisioned in ctx.
@@ -41,7 +42,7 @@ func findSite(ctx caddy.Context, app *App) (*site, error) {
 	if !ok {
 		return nil, errors.New("the doorward handler works only in the routes of an HTTP server")
 	}
-	s := &site{server: server, app: app, exact: make(map[string]ceremony.Site)}
+	s := &site{server: server, app: app, exact: make(map[string]ceremony.Site), issuers: make(map[string]string)}
 	i := slices.IndexFunc(server.Routes, func(r caddyhttp.Route) bool { return r.HandlersRaw != nil && len(r.Handlers) == 0 })
 	if i < 0 {
 		return nil, errors.New("the doorward handler cannot stand in error routes or named routes: put it into the site block")
@@ -268,6 +269,16 @@ func (s *site) addOrigin(origin, host string, rp ceremony.RelyingParty) {
 	s.exact[authority] = ceremony.Site{
 		Origin: origin, Host: host, AccountURL: origin + s.app.Path + "/account", RelyingParty: rp,
 	}
+	s.issuers[origin] = origin + s.app.Path
+}
+
+// issuer returns the issuer of the assertions at an origin of the site: where our
+// endpoints are. It is in the hot path, and so does not put it together anew.
+func (s *site) issuer(origin string) string {
+	if issuer, ok := s.issuers[origin]; ok {
+		return issuer
+	}
+	return origin + s.app.Path
 }
 
 // plainHTTP reports whether browsers see the site without TLS, and so keep no

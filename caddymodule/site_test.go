@@ -182,6 +182,21 @@ http:// {
 			"evil.test":       "",
 			"":                "",
 		}},
+		{"a unix socket behind a proxy that has the TLS", `{
+	doorward {
+		relying_party example.com {
+			origins https://app.example.com
+		}
+	}
+}
+http://app.example.com {
+	bind unix//run/doorward.sock
+	doorward
+}`, map[string]string{
+			"app.example.com":    "https://app.example.com",
+			"app.example.com:0":  "",
+			"app.example.com:80": "",
+		}},
 		{"ports that somebody forwards", `{
 	http_port 8080
 	https_port 8443

@@ -30,6 +30,7 @@ func TestValidateRefusesWhatCannotWork(t *testing.T) {
 		{"catch-all with a native app's origin alone", global("relying_party example.com {\n origins android:apk-key-hash:HXrWFRzCfbUEOFSoakWKUHd4qYjgnYtJQZzFBHmWIXo\n}") + ":443 {\n\tdoorward\n}", []string{"cannot tell the host"}},
 		{"wildcard", "*.example.com {\n\tdoorward\n}", []string{"*.example.com has no single host", "add relying_party example.com"}},
 		{"wildcard with another relying party", global("relying_party example.org") + "*.example.com {\n\tdoorward\n}", []string{"add relying_party example.com"}},
+		{"a unix socket, whose port nobody knows", "http://localhost {\n\tbind unix//run/doorward.sock\n\tdoorward\n}", []string{"listens on no port", "origins https://localhost"}},
 		{"IPv4 address", "https://192.0.2.1 {\n\tdoorward\n}", []string{"192.0.2.1 has an IP address", "use a domain"}},
 		{"IPv4 loopback", "http://127.0.0.1:8080 {\n\tdoorward\n}", []string{"IP address", "localhost"}},
 		{"IPv6 loopback", "http://[::1]:8080 {\n\tdoorward\n}", []string{"IP address"}},

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
-	"time"
 
-	"github.com/doorward/doorward/secret"
 	"github.com/doorward/doorward/session"
 	"github.com/doorward/doorward/store"
 )

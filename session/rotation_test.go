@@ -1,16 +1,11 @@
 package session_test
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/doorward/doorward/secret"
 	"github.com/doorward/doorward/session"
 )
 

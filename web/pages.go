@@ -116,7 +116,8 @@ func (p ErrorPage) Retry() bool {
 	return false
 }
 
-// OtherAccount reports whether signing in helps only as somebody else.
+// OtherAccount reports whether signing in helps only as somebody else: the page
+// offers to sign out first, since who is signed in is not asked again.
 func (p ErrorPage) OtherAccount() bool { return p.Problem == NotAllowed }
 
 // Signals reports whether the passkey manager may be told what the account

@@ -1,0 +1,126 @@
+package caddymodule
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+// runCommand runs a sub-command against the admin API at address.
+func runCommand(address string, args ...string) (string, error) {
+	t := &terminal{address: address}
+	root := &cobra.Command{Use: "doorward", SilenceUsage: true, SilenceErrors: true}
+	root.PersistentFlags().BoolVar(&t.json, "json", false, "")
+	root.AddCommand(usersCommand(t), sessionsCommand(t))
+	var output bytes.Buffer
+	root.SetOut(&output)
+	root.SetErr(&output)
+	root.SetArgs(args)
+	err := root.Execute()
+	return output.String(), err
+}
+
+func TestSubcommandsNeedNoPrefix(t *testing.T) {
+	for _, tt := range []struct{ args, want []string }{
+		{[]string{"doorward", "users", "list"}, []string{"doorward", "doorward", "users", "list"}},
+		{[]string{"doorward", "sessions", "end", "a"}, []string{"doorward", "doorward", "sessions", "end", "a"}},
+		{[]string{"doorward", "doorward", "users", "list"}, []string{"doorward", "doorward", "users", "list"}},
+		{[]string{"doorward", "run", "users"}, []string{"doorward", "run", "users"}},
+		{[]string{"doorward"}, []string{"doorward"}},
+	} {
+		before := slices.Clone(tt.args)
+		if got := ExpandArgs(tt.args); !slices.Equal(got, tt.want) {
+			t.Errorf("ExpandArgs(%q) = %q, want %q", before, got, tt.want)
+		}
+		if !slices.Equal(tt.args, before) {
+			t.Errorf("ExpandArgs changed its argument to %q", tt.args)
+		}
+	}
+}
+
+func TestCommandsLookAfterUsersAndSessions(t *testing.T) {
+	dataHome(t)
+	admin := fmt.Sprintf("localhost:%d", freePort(t))
+	base := fmt.Sprintf("http://localhost:%d", freePort(t))
+	err := load(t, "{\n\tadmin "+admin+"\n\tpersist_config off\n\tlog {\n\t\toutput discard\n\t}\n}\n"+base+" {\n\tdoorward\n}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	app := running(t)
+	steps := []struct {
+		args    string
+		want    string // in the output
+		refused string // in the error
+	}{
+		{"users list", "ADDRESS", ""},
+		{"users add ann@example.com --name Ann --group staff --group admins", "added ann@example.com\n", ""},
+		{"users add ann@example.com", "ann@example.com was there already", ""},
+		{"users add ann", "", "address"},
+		{"users show ann@example.com", "admins,staff", ""},
+		{"users show bob@example.com", "", "not found"},
+		{"users list", "invited", ""},
+		{"users groups ann@example.com", "ann@example.com: admins,staff\n", ""},
+		{"users groups ann@example.com staff", "ann@example.com: staff\n", ""},
+		{"users groups ann@example.com --none", "ann@example.com: -\n", ""},
+		{"users groups ann@example.com staff --none", "", "--none goes without groups"},
+		{"users disable ann@example.com", "disabled ann@example.com\n", ""},
+		{"users list", "disabled", ""},
+		{"users enable ann@example.com", "enabled ann@example.com\n", ""},
+		{"users list --json", `"email": "ann@example.com"`, ""},
+		{"sessions list ann@example.com", "LAST SEEN", ""},
+		{"sessions list nobody@example.com", "", "not found"},
+		{"sessions end ann@example.com", "", "--all"},
+		{"sessions end ann@example.com abc --all", "", "--all"},
+		{"sessions end ann@example.com --all", "ended\n", ""},
+		{"users remove ann@example.com", "removed ann@example.com\n", ""},
+		{"users remove ann@example.com", "", "not found"},
+		{"users add", "", "accepts 1 arg"},
+		{"users list extra", "", "extra"},
+	}
+	for _, s := range steps {
+		output, err := runCommand(admin, strings.Fields(s.args)...)
+		switch {
+		case s.refused == "" && err != nil:
+			t.Errorf("%s: %v", s.args, err)
+		case s.refused != "" && (err == nil || !strings.Contains(err.Error(), s.refused)):
+			t.Errorf("%s: error %v, want %q", s.args, err, s.refused)
+		case !strings.Contains(output, s.want):
+			t.Errorf("%s: %q, want %q", s.args, output, s.want)
+		}
+	}
+	signIn(t, app, "bob@example.com", base)
+	output, err := runCommand(admin, "sessions", "list", "bob@example.com", "--json")
+	var sessions []adminSession
+	if err != nil || json.Unmarshal([]byte(output), &sessions) != nil || len(sessions) != 1 {
+		t.Fatalf("sessions list --json: %v, %s", err, output)
+	}
+	if output, err := runCommand(admin, "sessions", "end", "bob@example.com", sessions[0].ID); err != nil || output != "ended\n" {
+		t.Errorf("sessions end: %v, %q", err, output)
+	}
+}
+
+func TestCommandsSayWhatKeepsThemFromTheServer(t *testing.T) {
+	without := httptest.NewServer(http.NotFoundHandler())
+	defer without.Close()
+	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("<html>"))
+	}))
+	defer broken.Close()
+	for _, tt := range []struct{ name, address, want string }{
+		{"nobody listens", fmt.Sprintf("localhost:%d", freePort(t)), "no server is running"},
+		{"no socket", "unix//does/not/exist.sock", "no server is running"},
+		{"Caddy without Doorward", without.Listener.Addr().String(), "built without Doorward"},
+		{"something else", broken.Listener.Addr().String(), "reading the server's answer"},
+	} {
+		if _, err := runCommand(tt.address, "users", "list"); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: error %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
