@@ -122,6 +122,22 @@ func TestAssertionChangesAtOnceWithItsSubject(t *testing.T) {
 	}
 }
 
+func TestAssertionFollowsAChangeBehindOurBack(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	n := h.node()
+	_, token := n.begin("ann")
+	before := n.assertion(n.wantOK("before", token))
+	h.people.change("ann", func(id *session.Identity) { id.Groups = nil })
+	n.aMinute(token)
+	after := n.assertion(n.wantOK("a minute later", token))
+	if after == before {
+		t.Fatal("the directory says something else, and the assertion does not")
+	}
+	if _, claims := parse(t, after); len(claims["groups"].([]any)) != 0 {
+		t.Errorf("claim groups = %v, want []", claims["groups"])
+	}
+}
+
 func TestAssertionDoesNotOutliveTheSession(t *testing.T) {
 	h := newEmbeddedHouse(t)
 	n := h.node(func(o *session.Options) { o.Lifetime = time.Hour })

@@ -162,10 +162,12 @@ func hangUpAlone(t *testing.T, h *house) {
 		gone <- err
 	}()
 	<-reading
+	waits := make(chan struct{})
 	go func() {
-		_, err := n.Check(t.Context(), token, site)
+		_, err := n.Check(&noticed{Context: t.Context(), waits: waits}, token, site)
 		waited <- err
 	}()
+	<-waits
 	hangUp()
 	if err := <-gone; !errors.Is(err, context.Canceled) || session.Refused(err) {
 		t.Errorf("Check of who hung up = %v, want context.Canceled", err)
@@ -174,6 +176,18 @@ func hangUpAlone(t *testing.T, h *house) {
 	if err := <-waited; err != nil {
 		t.Errorf("Check of who waited = %v, want a visitor", err)
 	}
+}
+
+// noticed is a context that tells when somebody first waits for its end.
+type noticed struct {
+	context.Context
+	once  sync.Once
+	waits chan struct{}
+}
+
+func (n *noticed) Done() <-chan struct{} {
+	n.once.Do(func() { close(n.waits) })
+	return n.Context.Done()
 }
 
 func audiences(t *testing.T, h *house) {

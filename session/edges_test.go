@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/doorward/doorward/session"
 	"github.com/doorward/doorward/store"
@@ -14,9 +15,10 @@ import (
 // off from the other nodes.
 type watched struct {
 	store.Store
-	reads atomic.Int64
-	mute  atomic.Bool                      // publishing fails
-	read  atomic.Pointer[func(key string)] // called after a value was read, before it is used
+	reads  atomic.Int64
+	counts atomic.Int64
+	mute   atomic.Bool                      // publishing fails
+	read   atomic.Pointer[func(key string)] // called after a value was read, before it is used
 }
 
 func (w *watched) Get(ctx context.Context, key string) ([]byte, error) {
@@ -26,6 +28,11 @@ func (w *watched) Get(ctx context.Context, key string) ([]byte, error) {
 		(*f)(key)
 	}
 	return value, err
+}
+
+func (w *watched) Count(ctx context.Context, key string, ttl time.Duration) (int64, error) {
+	w.counts.Add(1)
+	return w.Store.Count(ctx, key, ttl)
 }
 
 func (w *watched) Publish(ctx context.Context, topic string, message []byte) error {

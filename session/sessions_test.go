@@ -172,11 +172,15 @@ func changesEverywhere(t *testing.T, h *house) {
 func disabledEverywhere(t *testing.T, h *house) {
 	n, other := h.node(), h.node()
 	_, token := n.begin("ann")
+	_, unseen := n.begin("ann")
 	_, bobs := n.begin("bob")
 	other.wantOK("before", token)
 	other.wantOK("before", bobs)
 	disabled := h.people.change("ann", func(id *session.Identity) { id.Disabled = true })
 	must(t, n.IdentityChanged(t.Context(), disabled))
+	if list, err := n.List(t.Context(), "ann"); err != nil || len(list) != 0 {
+		t.Errorf("List = %v, %v, want none", list, err)
+	}
 	n.wantRefused("where it was done", token, session.ErrEnded)
 	h.eventually("the other node knows of it", func() bool {
 		_, err := other.Check(t.Context(), token, site)
@@ -191,5 +195,6 @@ func disabledEverywhere(t *testing.T, h *house) {
 	}
 	must(t, n.IdentityChanged(t.Context(), h.people.change("ann", func(id *session.Identity) { id.Disabled = false })))
 	n.wantRefused("the old session when she is back", token, session.ErrEnded)
+	n.wantRefused("one that nobody asked about meanwhile", unseen, session.ErrEnded)
 	n.begin("ann")
 }

@@ -91,9 +91,14 @@ func TestSessionsGoOnWhileTheDirectoryIsAway(t *testing.T) {
 	n := h.node()
 	_, token := n.begin("ann")
 	h.people.fail(errors.New("directory away"))
-	for range 10 {
+	const minutes = 10
+	for range minutes {
 		n.aMinute(token)
 		n.wantOK("directory away", token)
+	}
+	// Whether to ask is counted in the store: not more often than we ask.
+	if got := n.store.counts.Load(); got == 0 || got > minutes {
+		t.Errorf("%d minutes without the directory were counted %d times, want 1 to %d", minutes, got, minutes)
 	}
 	_, _, err := n.Begin(t.Context(), signIn("bob"))
 	if err == nil || session.Refused(err) {
@@ -175,6 +180,26 @@ func TestChangeIsNotOverwrittenByWhoReadTheDirectoryBefore(t *testing.T) {
 	if got := n.wantOK("the older session", token).Identity.Groups; len(got) != 0 {
 		t.Errorf("groups of the older session = %q, want none", got)
 	}
+}
+
+// The same, and another node reads what is wrong before it is put right.
+func TestWhoReadTheOverwrittenChangeIsToldAgain(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	n, other := h.node(), h.node()
+	_, token := n.begin("ann")
+	h.people.after = func() {
+		demoted := h.people.change("ann", func(id *session.Identity) { id.Groups = nil })
+		must(t, other.IdentityChanged(t.Context(), demoted))
+		h.people.after = func() { // n asks again, after it has overwritten the change
+			if got := other.wantOK("meanwhile", token).Identity.Groups; len(got) == 0 {
+				t.Error("the change was not overwritten: this proves nothing")
+			}
+		}
+	}
+	n.begin("ann")
+	h.eventually("the other node knows of the change, though its check is fresh", func() bool {
+		return len(other.wantOK("after", token).Identity.Groups) == 0
+	})
 }
 
 // Two operators change one user at once, and the first is the last to tell.

@@ -1,0 +1,142 @@
+package ceremony
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/go-webauthn/webauthn/protocol"
+	"github.com/go-webauthn/webauthn/webauthn"
+
+	"github.com/doorward/doorward/directory"
+)
+
+// InitializeLogin begins a login ceremony and returns the options for
+// navigator.credentials.get, as JSON. With user nil, any of the site's passkeys
+// may answer; else only those of user, who must be known to be the one who asks:
+// the options tell which passkeys they have. It returns a [LimitError], or a
+// failure.
+func (p *Passkeys) InitializeLogin(ctx context.Context, site Site, c Client, user *directory.User) ([]byte, error) {
+	if user == nil {
+		if err := spend(ctx, p.o.Store, p.o.Now(), p.o.Begun, "logins-begun", c.Network); err != nil {
+			return nil, err
+		}
+	}
+	rp, err := p.relyingParty(site)
+	if err != nil {
+		return nil, err
+	}
+	var (
+		options *protocol.CredentialAssertion
+		data    *webauthn.SessionData
+		pending = pendingPasskey{RPID: site.RelyingParty.ID, Binding: bind(c.Binding)}
+	)
+	account, err := p.account(ctx, site, user)
+	if err != nil {
+		return nil, err
+	}
+	if account == nil || len(account.credentials) == 0 {
+		options, data, err = rp.BeginDiscoverableLogin()
+	} else {
+		pending.UserID = user.ID
+		options, data, err = rp.BeginLogin(account)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("beginning login: %w", err)
+	}
+	pending.Data = *data
+	return p.keep(ctx, ceremonyLogin, pending, options)
+}
+
+// FinalizeLogin returns whose passkey answered a login ceremony's challenge.
+// response is the PublicKeyCredential as JSON.
+//
+// It returns ErrMalformed, ErrChallenge, ErrUnknownPasskey, ErrPasskey,
+// ErrNotAllowed, or a failure. Whatever it returns, but for ErrMalformed, the
+// challenge is spent.
+func (p *Passkeys) FinalizeLogin(ctx context.Context, site Site, door Door, c Client, response []byte) (SignIn, error) {
+	parsed, err := protocol.ParseCredentialRequestResponseBytes(response)
+	if err != nil {
+		return SignIn{}, malformed(err)
+	}
+	pending, err := p.take(ctx, ceremonyLogin, parsed.Response.CollectedClientData.Challenge, site, c)
+	if err != nil {
+		return SignIn{}, err
+	}
+	passkey, user, err := p.owner(ctx, site, parsed.RawID)
+	if err != nil {
+		return SignIn{}, err
+	}
+	if handle := parsed.Response.UserHandle; len(handle) > 0 && !bytes.Equal(handle, user.Handle()) ||
+		pending.UserID != "" && pending.UserID != user.ID {
+		return SignIn{}, ErrUnknownPasskey
+	}
+	rp, err := p.relyingParty(site)
+	if err != nil {
+		return SignIn{}, err
+	}
+	who := &account{user, []webauthn.Credential{credential(passkey)}}
+	if pending.UserID != "" {
+		// The ceremony allowed all of the user's passkeys; the library wants to see
+		// them all, though one has answered, and though another was removed since.
+		if who, err = p.account(ctx, site, &user); err != nil {
+			return SignIn{}, err
+		}
+		pending.Data.AllowedCredentialIDs = slices.DeleteFunc(pending.Data.AllowedCredentialIDs, func(id []byte) bool { return !who.has(id) })
+		_, err = rp.ValidateLogin(who, pending.Data, parsed)
+	} else {
+		_, _, err = rp.ValidatePasskeyLogin(func(_, _ []byte) (webauthn.User, error) { return who, nil }, pending.Data, parsed)
+	}
+	if err != nil {
+		return SignIn{}, unverified(err)
+	}
+	flags := parsed.Response.AuthenticatorData.Flags
+	err = p.o.Directory.UsePasskey(ctx, directory.PasskeyUse{
+		ID: passkey.ID, UserID: user.ID, SignCount: parsed.Response.AuthenticatorData.Counter,
+		UserVerified: passkey.UserVerified, BackupState: flags.HasBackupState(), At: p.o.Now(),
+	})
+	switch {
+	case errors.Is(err, directory.ErrSignCount):
+		return SignIn{}, fmt.Errorf("%w: sign count did not grow, the authenticator may have been cloned", ErrPasskey)
+	case errors.Is(err, directory.ErrNotFound): // removed meanwhile
+		return SignIn{}, ErrUnknownPasskey
+	case err != nil:
+		return SignIn{}, fmt.Errorf("noting that a passkey was used: %w", err)
+	}
+	if user.Disabled || !door.Admits(user) {
+		return SignIn{}, ErrNotAllowed
+	}
+	return SignIn{User: user, Methods: methods(passkey, flags)}, nil
+}
+
+// methods returns how a passkey proved its user. That the authenticator verified
+// them counts only if it could when the passkey was made (WebAuthn L3, section
+// 4, uvInitialized), or if the passkey is a synced one: else whoever stole a
+// security key without a PIN could have set one.
+func methods(passkey directory.Passkey, flags protocol.AuthenticatorFlags) []string {
+	if flags.HasUserVerified() && (passkey.UserVerified || passkey.BackupEligible) {
+		return verifiedPasskeyMethods
+	}
+	return passkeyMethods
+}
+
+// owner returns the passkey with a credential ID, and whose it is.
+func (p *Passkeys) owner(ctx context.Context, site Site, id []byte) (directory.Passkey, directory.User, error) {
+	passkey, err := p.o.Directory.Passkey(ctx, id)
+	if errors.Is(err, directory.ErrNotFound) || err == nil && passkey.RPID != site.RelyingParty.ID {
+		return directory.Passkey{}, directory.User{}, ErrUnknownPasskey
+	}
+	if err != nil {
+		return directory.Passkey{}, directory.User{}, fmt.Errorf("looking up passkey: %w", err)
+	}
+	user, err := p.o.Directory.User(ctx, passkey.UserID)
+	if errors.Is(err, directory.ErrNotFound) {
+		return directory.Passkey{}, directory.User{}, ErrUnknownPasskey
+	}
+	if err != nil {
+		return directory.Passkey{}, directory.User{}, fmt.Errorf("looking up user: %w", err)
+	}
+	return passkey, user, nil
+}
