@@ -13,7 +13,6 @@ import (
 
 	"github.com/doorward/doorward/ceremony"
 	"github.com/doorward/doorward/directory"
-	"github.com/doorward/doorward/session"
 )
 
 func init() { caddy.RegisterModule(new(adminAPI)) }
@@ -88,7 +87,7 @@ var errNoDoor = errors.New("the running configuration has no doorward in it")
 // adminStatus returns the status of an error. Operators see its text.
 func adminStatus(err error) int {
 	switch {
-	case errors.Is(err, directory.ErrNotFound), errors.Is(err, session.ErrEnded), errors.Is(err, errNoDoor):
+	case errors.Is(err, errNoUser), errors.Is(err, errNoSession), errors.Is(err, directory.ErrNotFound), errors.Is(err, errNoDoor):
 		return http.StatusNotFound
 	case errors.Is(err, directory.ErrAddress), errors.Is(err, directory.ErrName), errors.Is(err, directory.ErrGroup), errors.Is(err, errAdminBody):
 		return http.StatusBadRequest
@@ -249,14 +248,7 @@ func endSessions(o operator, r *http.Request) (any, error) {
 }
 
 func endSession(o operator, r *http.Request) (any, error) {
-	u, err := o.find(r.Context(), r.PathValue("who"))
-	if err != nil {
-		return nil, err
-	}
-	if err := o.sessions.End(r.Context(), u.ID, r.PathValue("id")); err != nil {
-		return nil, err
-	}
-	return struct{}{}, o.note(r.Context(), u.ID, "session_ended", "")
+	return struct{}{}, o.endSession(r.Context(), r.PathValue("who"), r.PathValue("id"))
 }
 
 // Interface guards.

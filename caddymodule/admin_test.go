@@ -73,7 +73,7 @@ func TestAdminAPISaysWhatIsWrong(t *testing.T) {
 		{"POST", "/doorward/users/bob@example.com/enable", "", 200},
 		{"POST", "/doorward/users/nobody@example.com/disable", "", 404},
 		{"GET", "/doorward/users/ann@example.com/sessions", "", 200},
-		{"DELETE", "/doorward/users/ann@example.com/sessions/no-such-session", "", 200}, // it has ended
+		{"DELETE", "/doorward/users/ann@example.com/sessions/no-such-session", "", 404},
 		{"DELETE", "/doorward/users/ann@example.com/sessions", "", 200},
 		{"DELETE", "/doorward/users/nobody@example.com/sessions", "", 404},
 		{"DELETE", "/doorward/users/bob@example.com", "", 200},

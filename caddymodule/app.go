@@ -185,6 +185,9 @@ func (a *App) start() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, d := range a.doors {
+		for _, other := range a.doors {
+			d.headers.Take(other.headers.Names())
+		}
 		d.open(a.siblings(d))
 	}
 	close(a.ready)

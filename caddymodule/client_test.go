@@ -38,13 +38,13 @@ func fetch(client *http.Client, method, url, body string, header ...string) (ans
 	return answer{response.StatusCode, response.Header, string(content)}, err
 }
 
-// send is fetch for requests that have to be answered. A GET is sent again if its
-// connection was closed without an answer (RFC 9110, section 9.2.2), as Go's
-// server does with some while it shuts down.
+// send is fetch for requests that have to be answered. While Go's server shuts
+// down, it closes connections whose request no handler has seen yet, and the
+// kernel resets those that wait at a closed socket: such a request is sent again.
 func send(t testing.TB, client *http.Client, method, url, body string, header ...string) answer {
 	t.Helper()
 	got, err := fetch(client, method, url, body, header...)
-	for tries := 0; err != nil && method == "GET" && tries < 5; tries++ {
+	for tries := 0; err != nil && tries < 5; tries++ {
 		got, err = fetch(client, method, url, body, header...)
 	}
 	if err != nil {
@@ -80,8 +80,8 @@ func finalize(t testing.TB, c *http.Client, base, id, passcode string) answer {
 	return send(t, c, "POST", base+"/doorward/passcode/login/finalize", `{"id":"`+id+`","code":"`+passcode+`"}`, "Content-Type", "application/json")
 }
 
-// passcode waits for a letter.
-func passcode(t testing.TB, box *mailtest.Mailbox) string {
+// next waits for a letter.
+func next(t testing.TB, box *mailtest.Mailbox) mailtest.Letter {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -89,7 +89,7 @@ func passcode(t testing.TB, box *mailtest.Mailbox) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return letter.Passcode()
+	return letter
 }
 
 // wrong returns a passcode that is not the right one.

@@ -220,6 +220,9 @@ func (a *App) validate() error {
 			return fmt.Errorf("%s must be between %v and %v, not %v", d.name, d.min, d.max, v)
 		}
 	}
+	if lifetime := orDefault(a.Session.Lifetime, 12*time.Hour); time.Duration(a.Session.Idle) > lifetime {
+		return fmt.Errorf("session idle (%v) is longer than session lifetime (%v)", time.Duration(a.Session.Idle), lifetime)
+	}
 	if n := a.Passcode.Digits; n != 0 && (n < 6 || n > 10) {
 		return fmt.Errorf("passcode digits must be between 6 and 10, not %d", n)
 	}

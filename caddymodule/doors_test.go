@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/doorward/doorward/mail/mailtest"
 )
 
 // An upstream answers with the identity headers that it was sent.
@@ -85,6 +87,65 @@ func TestRequestPassesAllDoorsOfItsSite(t *testing.T) {
 			}
 			if reached := requests.Load() > before; reached != (tt.status == 200) {
 				t.Errorf("the app was reached: %v", reached)
+			}
+		})
+	}
+}
+
+// Whoever one door of a site admits may sign in at any: which of them serves the
+// sign-in pages is chance. The doors of another site admit nobody here.
+func TestDoorsOfOneSiteSignInForEachOther(t *testing.T) {
+	dataHome(t)
+	box, port, c := mailtest.Start(t, mailtest.Options{}), freePort(t), client(t)
+	for _, tt := range []struct{ name, site, other string }{
+		{"a site with a host", fmt.Sprintf("http://localhost:%d", port), fmt.Sprintf("http://other.localhost:%d", port)},
+		{"a catch-all site", fmt.Sprintf("http://:%d", port), fmt.Sprintf("http://other.localhost:%d", port)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := load(t, "{"+quiet+`
+	doorward {
+		mail `+box.URL()+` {
+			from door@example.com
+		}
+		relying_party localhost {
+			origins http://localhost:`+fmt.Sprint(port)+`
+		}
+	}
+}
+`+tt.site+` {
+	handle /admin/* {
+		doorward {
+			allow ann@example.com
+		}
+	}
+	handle {
+		doorward {
+			allow bob@example.com
+		}
+	}
+}
+`+tt.other+` {
+	doorward {
+		allow carl@example.com
+	}
+}
+`)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.CloseIdleConnections()
+			base := fmt.Sprintf("http://localhost:%d", port)
+			// Nobody is told that they may not come in; they get no passcode.
+			initialize(t, c, base, "carl@example.com")
+			for _, address := range []string{"ann@example.com", "bob@example.com"} {
+				id := initialize(t, c, base, address)
+				letter := next(t, box)
+				if got := strings.Join(letter.To, " "); got != address {
+					t.Fatalf("a letter to %s, want one to %s", got, address)
+				}
+				if got := finalize(t, c, base, id, letter.Passcode()); got.status != 200 {
+					t.Errorf("%s signs in: status %d: %s", address, got.status, got.body)
+				}
 			}
 		})
 	}

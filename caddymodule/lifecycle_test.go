@@ -43,9 +43,9 @@ func TestReloadKeepsCeremoniesAndCounters(t *testing.T) {
 	}
 	before := running(t)
 	annCeremony := initialize(t, c, base, "ann@example.com")
-	annPasscode := passcode(t, box)
+	annPasscode := next(t, box).Passcode()
 	bobCeremony := initialize(t, c, base, "bob@example.com")
-	bobPasscode := passcode(t, box)
+	bobPasscode := next(t, box).Passcode()
 	for range 2 {
 		if got := finalize(t, c, base, bobCeremony, wrong(bobPasscode)).status; got != http.StatusUnauthorized {
 			t.Fatalf("a wrong passcode: status %d, want 401", got)

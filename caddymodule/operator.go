@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/doorward/doorward/directory"
@@ -20,13 +21,43 @@ type operator struct {
 	sessions  *session.Sessions
 }
 
+// errNoUser and errNoSession tell an operator what is not there.
+var (
+	errNoUser    = errors.New("no such user")
+	errNoSession = errors.New("no such session of this user")
+)
+
 // find returns a user by ID or address.
-func (o operator) find(ctx context.Context, who string) (directory.User, error) {
-	a, err := directory.ParseAddress(who)
-	if err != nil {
-		return o.directory.User(ctx, who)
+func (o operator) find(ctx context.Context, who string) (u directory.User, err error) {
+	if a, parseErr := directory.ParseAddress(who); parseErr == nil {
+		u, err = o.directory.UserByAddress(ctx, a)
+	} else {
+		u, err = o.directory.User(ctx, who)
 	}
-	return o.directory.UserByAddress(ctx, a)
+	if errors.Is(err, directory.ErrNotFound) {
+		return directory.User{}, fmt.Errorf("%s: %w", who, errNoUser)
+	}
+	return u, err
+}
+
+// endSession ends one session of a user. Whoever mistypes an ID hears of it: a
+// session that they meant to end is still open.
+func (o operator) endSession(ctx context.Context, who, id string) error {
+	u, err := o.find(ctx, who)
+	if err != nil {
+		return err
+	}
+	live, err := o.sessions.List(ctx, u.ID)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(live, func(s session.Session) bool { return s.ID == id }) {
+		return fmt.Errorf("%s: %w", id, errNoSession)
+	}
+	if err := o.sessions.End(ctx, u.ID, id); err != nil {
+		return err
+	}
+	return o.note(ctx, u.ID, "session_ended", "")
 }
 
 // add makes a user, or confirms one who signed up. Name and groups of an

@@ -57,7 +57,43 @@ func (s *site) checkOrder() ([]*opening, error) {
 	if _, err := c.followRoutes(s.server.Routes, stretch{}, nil); err != nil {
 		return nil, fmt.Errorf("the site %s: %w", strings.Join(s.hosts, ", "), err)
 	}
-	return c.openings, nil
+	return append(c.openings, s.errorRoutes()...), nil
+}
+
+// errorRoutes returns the ways to an app through handle_errors, where no door can
+// stand: a client can cause an error before any door is asked (with a method that
+// Caddy refuses, say), and then its request goes there as it came.
+func (s *site) errorRoutes() []*opening {
+	if s.server.Errors == nil {
+		return nil
+	}
+	var ways []*opening
+	for _, route := range s.server.Errors.Routes {
+		if !s.hears(route) {
+			continue
+		}
+		for _, raw := range route.HandlersRaw {
+			if has(raw, "reverse_proxy") {
+				ways = append(ways, &opening{handler: "reverse_proxy", routes: []string{"handle_errors"}})
+			}
+		}
+	}
+	return ways
+}
+
+// hears reports whether an error route, whose matchers have not been loaded yet,
+// may be for one of the site's hosts.
+func (s *site) hears(route caddyhttp.Route) bool {
+	for _, set := range route.MatcherSetsRaw {
+		var hosts []string
+		if raw, ok := set["host"]; !ok || json.Unmarshal(raw, &hosts) != nil {
+			return true
+		}
+		if len(s.patterns) == 0 || slices.ContainsFunc(hosts, func(h string) bool { return slices.Contains(s.patterns, strings.ToLower(h)) }) {
+			return true
+		}
+	}
+	return len(route.MatcherSetsRaw) == 0
 }
 
 // A group is routes of which each request takes one at most.
@@ -274,7 +310,10 @@ func rawStep(raw json.RawMessage) step {
 }
 
 // hasDoor reports whether a doorward handler stands anywhere in raw.
-func hasDoor(raw json.RawMessage) bool {
+func hasDoor(raw json.RawMessage) bool { return has(raw, "doorward") }
+
+// has reports whether a handler of a name stands anywhere in raw.
+func has(raw json.RawMessage, handler string) bool {
 	var value any
 	if json.Unmarshal(raw, &value) != nil {
 		return false
@@ -285,7 +324,7 @@ func hasDoor(raw json.RawMessage) bool {
 		case []any:
 			return slices.ContainsFunc(v, find)
 		case map[string]any:
-			if v["handler"] == "doorward" {
+			if v["handler"] == handler {
 				return true
 			}
 			for _, inner := range v {

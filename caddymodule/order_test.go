@@ -198,6 +198,15 @@ func TestOrdinaryConfigurationsAreNotRefused(t *testing.T) {
 		{"PHP", orderSite("doorward\nroot * /srv\nphp_fastcgi localhost:9000\nfile_server"), nil},
 		{"forward_auth", orderSite("doorward\nforward_auth localhost:9000 {\n\turi /check\n}\nreverse_proxy localhost:8080"), nil},
 		{"several doors", orderSite("doorward /admin/* {\n\tallow group:admins\n}\ndoorward\nreverse_proxy localhost:8080"), nil},
+		{"a second door after what may not stand before the first", orderSite(`route {
+			doorward
+			templates
+			reverse_proxy /api/* localhost:8081
+			doorward /admin/* {
+				allow group:admins
+			}
+			file_server
+		}`), nil},
 		{"a door in each handle", orderSite(`handle /admin/* {
 			doorward {
 				allow group:admins

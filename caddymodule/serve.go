@@ -8,6 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/doorward/doorward/handlers"
+	"github.com/doorward/doorward/policy"
 	"github.com/doorward/doorward/session"
 )
 
@@ -19,6 +20,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	h.headers.Strip(r)
 	stripUpgrade(r.Header)
 	if !h.app.awaitReady(r.Context()) {
+		h.cookie.Cut(r.Header) // error routes may lead to an app
 		w.Header().Set("Retry-After", "5")
 		w.Header().Set("Cache-Control", "no-store")
 		return caddyhttp.Error(http.StatusServiceUnavailable, handlers.Unready)
@@ -61,12 +63,13 @@ func (h *Handler) ours(r *http.Request) (*http.Request, bool) {
 }
 
 // opens reports whether a request is open to everybody. A matcher that fails
-// opens nothing.
+// opens nothing, nor does one that does not match a path that the app may read as
+// another: /x/..;/admin is not /admin/* to Caddy, and is to some app servers.
 func (h *Handler) opens(r *http.Request) bool {
 	if h.policy.Bypass.Opens(r.URL.Path, r.URL.EscapedPath()) {
 		return true
 	}
-	if len(h.match) == 0 {
+	if len(h.match) == 0 || !policy.Plain(r.URL.Path) || r.URL.Opaque != "" {
 		return false
 	}
 	guarded, err := h.match.AnyMatchWithError(r)

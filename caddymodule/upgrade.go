@@ -22,7 +22,7 @@ func stripUpgrade(h http.Header) {
 // page makes with a visitor's cookies. Browsers let any site open one, and apps
 // often do not look at where it comes from (RFC 6455, section 10.2).
 func hijacks(r *http.Request, origin string) bool {
-	if _, ok := r.Header["Upgrade"]; !ok {
+	if _, ok := r.Header["Upgrade"]; !ok && r.Method != http.MethodConnect { // RFC 8441
 		return false
 	}
 	from := r.Header["Origin"]

@@ -20,6 +20,11 @@ var (
 	verifiedPasskeyMethods = []string{session.MethodPasskey, session.MethodUserVerified}
 )
 
+// transports are the ones that there are (WebAuthn L3, section 5.8.4).
+var transports = []protocol.AuthenticatorTransport{
+	protocol.USB, protocol.NFC, protocol.BLE, protocol.SmartCard, protocol.Hybrid, protocol.Internal,
+}
+
 // account is a user as go-webauthn sees one.
 type account struct {
 	user        directory.User
@@ -114,7 +119,10 @@ func record(site Site, user directory.User, c *webauthn.Credential, now time.Tim
 		CreatedAt:         now,
 	}
 	for _, t := range c.Transport {
-		k.Transports = append(k.Transports, string(t))
+		// The client says them, and they are kept: only what WebAuthn knows.
+		if slices.Contains(transports, t) && !slices.Contains(k.Transports, string(t)) {
+			k.Transports = append(k.Transports, string(t))
+		}
 	}
 	if k.Name == "" {
 		k.Name = fmt.Sprintf("Passkey of %s", now.UTC().Format(time.DateOnly))

@@ -70,6 +70,10 @@ type Passcode struct {
 	Address   directory.Address
 	CreatedAt time.Time
 	Lifetime  time.Duration
+
+	// Withheld says that no letter was sent, because its reader may not sign in.
+	// It is for the log, never for the visitor.
+	Withheld bool
 }
 
 // pendingPasscode is what is kept of a passcode. It knows no user: who owns the
@@ -127,7 +131,7 @@ func (p *Passcodes) Initialize(ctx context.Context, site Site, door Door, c Clie
 			return Passcode{}, errors.Join(ErrBusy, err)
 		}
 	}
-	return Passcode{ID: id, Address: a, CreatedAt: now, Lifetime: p.o.Lifetime}, nil
+	return Passcode{ID: id, Address: a, CreatedAt: now, Lifetime: p.o.Lifetime, Withheld: !wanted}, nil
 }
 
 // wanted reports whether the owner of a shall get a passcode.

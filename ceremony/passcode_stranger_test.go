@@ -78,7 +78,7 @@ func TestNobodyLearnsWhoHasAnAccount(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := ceremony.Passcode{ID: begun.ID, Address: directory.Address(tt.address), CreatedAt: r.now(), Lifetime: 5 * time.Minute}
+			want := ceremony.Passcode{ID: begun.ID, Address: directory.Address(tt.address), CreatedAt: r.now(), Lifetime: 5 * time.Minute, Withheld: tt.letters == 0}
 			if begun != want || uuid.Validate(begun.ID) != nil {
 				t.Errorf("Initialize = %+v, want %+v with a UUID", begun, want)
 			}

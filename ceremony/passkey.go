@@ -35,6 +35,10 @@ type PasskeyOptions struct {
 	// the store. Default: 3000 an hour.
 	Begun Budget
 
+	// Registrations begun by one user, each of which may add a passkey and send a
+	// letter. Default: 60 an hour.
+	Registrations Budget
+
 	Now func() time.Time // default: time.Now
 }
 
@@ -50,6 +54,9 @@ func NewPasskeys(o PasskeyOptions) *Passkeys {
 	}
 	if o.Begun.Times == 0 {
 		o.Begun = Budget{3000, time.Hour}
+	}
+	if o.Registrations.Times == 0 {
+		o.Registrations = Budget{60, time.Hour}
 	}
 	if o.Now == nil {
 		o.Now = time.Now

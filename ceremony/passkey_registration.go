@@ -13,8 +13,12 @@ import (
 )
 
 // InitializeRegistration begins the registration of a passkey for user, who is
-// signed in, and returns the options for navigator.credentials.create, as JSON.
+// signed in, and returns the options for navigator.credentials.create, as JSON. It
+// returns a [LimitError], or a failure.
 func (p *Passkeys) InitializeRegistration(ctx context.Context, site Site, c Client, user directory.User) ([]byte, error) {
+	if err := spend(ctx, p.o.Store, p.o.Now(), p.o.Registrations, "registrations-begun", user.ID); err != nil {
+		return nil, err
+	}
 	rp, err := p.relyingParty(site)
 	if err != nil {
 		return nil, err

@@ -27,7 +27,7 @@ func (h *Handlers) passcodeInitialize(w http.ResponseWriter, r *request) error {
 	if body.Email == "" {
 		return fmt.Errorf("%w: email is a required field", errBody)
 	}
-	begun, err := h.o.Passcodes.Initialize(r.Context(), r.site, door{h.o.Policy}, h.beginner(w, r), body.Email)
+	begun, err := h.initialize(r, h.beginner(w, r), body.Email)
 	if err != nil {
 		return err
 	}

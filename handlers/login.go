@@ -69,7 +69,7 @@ func (h *Handlers) loginForm(w http.ResponseWriter, r *request) error {
 // sendPasscode begins a passcode ceremony that this browser has to finish, and
 // notes whether the browser can make passkeys.
 func (h *Handlers) sendPasscode(w http.ResponseWriter, r *request, email string, passkeys bool) error {
-	begun, err := h.o.Passcodes.Initialize(r.Context(), r.site, door{h.o.Policy}, h.bound(w, r), email)
+	begun, err := h.initialize(r, h.bound(w, r), email)
 	if err != nil {
 		return err
 	}
@@ -79,6 +79,17 @@ func (h *Handlers) sendPasscode(w http.ResponseWriter, r *request, email string,
 	}
 	h.o.Cookie.SetBeside(w, cookiePasscode, value, begun.Lifetime)
 	return nil
+}
+
+// initialize begins a passcode ceremony. The visitor cannot tell whether a letter
+// was sent; the operator, whom they ask why nothing came, finds it in the log.
+func (h *Handlers) initialize(r *request, c ceremony.Client, email string) (ceremony.Passcode, error) {
+	begun, err := h.o.Passcodes.Initialize(r.Context(), r.site, door{h.o.Policy}, c, email)
+	if err != nil {
+		return ceremony.Passcode{}, err
+	}
+	h.logger().Info("passcode asked for", "to", begun.Address.Masked(), "withheld", begun.Withheld, "client", h.o.ClientAddress(r.Request))
+	return begun, nil
 }
 
 // passcodeURL returns the page that asks for a passcode. sign tells it what has

@@ -29,7 +29,7 @@ func ParseBypass(patterns []string) (Bypass, error) {
 			return Bypass{}, fmt.Errorf("%w: bypass %q: a * stands only at the end, after a /", ErrPattern, p)
 		case strings.ContainsAny(p, "?#"):
 			return Bypass{}, fmt.Errorf("%w: bypass %q: only paths can be open, a query is no part of one", ErrPattern, p)
-		case !plain(prefix):
+		case !Plain(prefix):
 			return Bypass{}, fmt.Errorf("%w: bypass %q: write the path plainly, without %%-escapes, //, . or .. segments", ErrPattern, p)
 		case below:
 			b.prefixes = append(b.prefixes, prefix+"/")
@@ -45,16 +45,19 @@ func ParseBypass(patterns []string) (Bypass, error) {
 // two readers could read differently (with an escaped slash, a backslash, a dot
 // segment ...) is never open: the app might read it as another one.
 func (b *Bypass) Opens(path, escaped string) bool {
-	if len(b.exact) == 0 && len(b.prefixes) == 0 || !plain(path) || !plainEscapes(escaped) {
+	if len(b.exact) == 0 && len(b.prefixes) == 0 || !Plain(path) || !plainEscapes(escaped) {
 		return false
 	}
 	return slices.Contains(b.exact, path) ||
 		slices.ContainsFunc(b.prefixes, func(p string) bool { return strings.HasPrefix(path, p) })
 }
 
-// plain reports whether a decoded path means the same to every reader. Bytes that
-// are no UTF-8 are not plain: some readers take the overlong C0 AE for a dot.
-func plain(path string) bool {
+// Plain reports whether a decoded path means the same to every reader: no dot
+// segments, empty segments, backslashes, path parameters (;), control characters,
+// signs that a second decoding would change, or bytes that are no UTF-8 (some
+// readers take the overlong C0 AE for a dot). What opens a path to everybody
+// has to be sure of what the app will make of it.
+func Plain(path string) bool {
 	if !utf8.ValidString(path) {
 		return false
 	}

@@ -30,7 +30,7 @@ var DefaultHeaders = Headers{
 // ours. It is safe for concurrent use.
 type IdentityHeaders struct {
 	names Headers
-	taken []string // every name, folded, the default ones too
+	taken []string // every name that is removed, folded
 
 	shortest, longest int
 }
@@ -43,16 +43,36 @@ func NewIdentityHeaders(h Headers) *IdentityHeaders {
 	for _, name := range []*string{&ih.names.Token, &ih.names.User, &ih.names.Email, &ih.names.Name, &ih.names.Groups} {
 		*name = textproto.CanonicalMIMEHeaderKey(*name)
 	}
-	for _, set := range []Headers{DefaultHeaders, ih.names} {
-		for _, name := range []string{set.Token, set.User, set.Email, set.Name, set.Groups} {
-			if name != "" {
-				ih.taken = append(ih.taken, fold(name))
-				ih.shortest, ih.longest = min(ih.shortest, len(name)), max(ih.longest, len(name))
-			}
-		}
+	ih.Take(DefaultHeaders)
+	ih.Take(ih.names)
+	for _, name := range overrides {
+		ih.take(name)
 	}
 	return ih
 }
+
+// overrides are headers by which some app servers let a client name another path
+// than the one it asked for, and that was judged.
+var overrides = []string{"X-Original-URL", "X-Rewrite-URL"}
+
+// Take has the names that h uses removed from clients' requests, too: another
+// door may lead to the same app by them. It is not safe for concurrent use with
+// the other methods.
+func (ih *IdentityHeaders) Take(h Headers) {
+	for _, name := range []string{h.Token, h.User, h.Email, h.Name, h.Groups} {
+		if name != "" {
+			ih.take(name)
+		}
+	}
+}
+
+func (ih *IdentityHeaders) take(name string) {
+	ih.taken = append(ih.taken, fold(name))
+	ih.shortest, ih.longest = min(ih.shortest, len(name)), max(ih.longest, len(name))
+}
+
+// Names returns the headers that are set.
+func (ih *IdentityHeaders) Names() Headers { return ih.names }
 
 // fold maps the spellings of a header name to one: app servers that speak CGI
 // turn "-" into "_" (RFC 3875, section 4.1.18), PHP "." too, and some every sign

@@ -134,7 +134,7 @@ func TestScript(t *testing.T) {
 			slug   string
 			want   Problem
 		}{
-			{http.StatusTooManyRequests, "/finalize", "too_many_attempts", TooManyAttempts},
+			{http.StatusTooManyRequests, "/finalize", "too_many_attempts", TryAgainLater},
 			{http.StatusServiceUnavailable, "/finalize", "store_away", StoreAway},
 			{http.StatusServiceUnavailable, "/initialize", "store_away", StoreAway},
 			{http.StatusUnprocessableEntity, "/finalize", "", PasskeyFailed},
@@ -154,9 +154,9 @@ func TestScript(t *testing.T) {
 		v.d.mu.Unlock()
 		v.sees(LoginPage{Return: "/", Passkeys: true})
 		v.do(chromedp.Click(signInButton))
-		v.until(signInAlert, says(t, TooManyAttempts))
+		v.until(signInAlert, says(t, TryAgainLater))
 		v.do(chromedp.Click(signInButton)) // which gives a circle the time to turn
-		v.until(signInAlert, says(t, TooManyAttempts))
+		v.until(signInAlert, says(t, TryAgainLater))
 		v.d.mu.Lock()
 		defer v.d.mu.Unlock()
 		if asked > 6 {

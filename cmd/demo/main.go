@@ -17,7 +17,7 @@ import (
 func main() {
 	listen := flag.String("listen", "localhost:8081", "address to listen on; only the gateway should reach it")
 	flag.Parse()
-	log.Printf("demo app behind the gateway on http://%s", *listen)
+	log.Printf("demo app ready, for Doorward at %s", *listen)
 	log.Fatal(http.ListenAndServe(*listen, http.HandlerFunc(show)))
 }
 
