@@ -97,6 +97,7 @@ type App struct {
 
 	mu    sync.Mutex
 	doors []*Handler
+	names []session.Headers // of the doors' headers, each set once
 }
 
 // core is what Start makes: all that needs the secret or an open database.
@@ -185,9 +186,6 @@ func (a *App) start() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, d := range a.doors {
-		for _, other := range a.doors {
-			d.headers.Take(other.headers.Names())
-		}
 		d.open(a.siblings(d))
 	}
 	close(a.ready)
@@ -314,7 +312,26 @@ func (a *App) register(h *Handler) (first bool) {
 	defer a.mu.Unlock()
 	first = len(a.siblings(h)) == 0
 	a.doors = append(a.doors, h)
+	a.shareNames(h)
 	return first
+}
+
+// shareNames has each door remove the identity headers of all: two may lead to
+// one app. It is done as long as no request can have come, which is before any
+// app starts. a.mu must be held.
+func (a *App) shareNames(h *Handler) {
+	own := h.headers.Names()
+	if !slices.Contains(a.names, own) {
+		a.names = append(a.names, own)
+		for _, d := range a.doors {
+			d.headers.Take(own)
+		}
+	}
+	for _, names := range a.names {
+		if names != own {
+			h.headers.Take(names)
+		}
+	}
 }
 
 // siblings returns the registered doors that stand on the same site as h. a.mu
