@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 )
 
@@ -67,7 +68,11 @@ func (ih *IdentityHeaders) Take(h Headers) {
 }
 
 func (ih *IdentityHeaders) take(name string) {
-	ih.taken = append(ih.taken, fold(name))
+	folded := fold(name)
+	if slices.Contains(ih.taken, folded) {
+		return
+	}
+	ih.taken = append(ih.taken, folded)
 	ih.shortest, ih.longest = min(ih.shortest, len(name)), max(ih.longest, len(name))
 }
 
