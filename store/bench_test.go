@@ -20,6 +20,16 @@ func BenchmarkRedis(b *testing.B) {
 	benchmark(b, openRedis(b, store.RedisOptions{URL: server.URL()}))
 }
 
+func BenchmarkRedisConfirmed(b *testing.B) {
+	server := storetest.StartRedis(b)
+	storetest.StartReplica(b, server)
+	benchmark(b, openRedis(b, store.RedisOptions{URL: server.URL(), Replicas: 1}))
+}
+
+func BenchmarkRedisCluster(b *testing.B) {
+	benchmark(b, openRedis(b, store.RedisOptions{URL: storetest.StartCluster(b).URL()}))
+}
+
 // benchmark measures a store with values of the size of a session record.
 func benchmark(b *testing.B, s store.Store) {
 	ctx := context.Background()

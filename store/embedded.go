@@ -36,6 +36,9 @@ type EmbeddedOptions struct {
 // is slower than it could be for that reason, and the reason is that a session
 // which was ended, or a passcode which was taken, must not come back.
 //
+// A full disk refuses what would be written, a Take included, and loses nothing:
+// what is there can be read, and changed again as soon as there is space.
+//
 // Other processes of the same machine may have the same file open and see the
 // same values. Messages do not travel that far: [Embedded.Publish] reaches the
 // subscribers of the same Embedded. One machine, one process; several nodes want

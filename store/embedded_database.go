@@ -50,10 +50,11 @@ const (
 const (
 	readers = 4
 
-	// lockTimeout is how long to wait for the lock of another process. SQLite
+	// lockTimeout is how long to wait for the lock of another process, which is as
+	// long as a request waits for Redis. SQLite
 	// itself sleeps for a lock deaf to the context of the request, so it is told
 	// to sleep for busyTimeout only, and untilFree asks again.
-	lockTimeout = 2 * time.Second
+	lockTimeout = 4 * time.Second
 	busyTimeout = 50 * time.Millisecond
 )
 

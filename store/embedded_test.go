@@ -48,10 +48,21 @@ func openEmbedded(t testing.TB, path string, now func() time.Time) *store.Embedd
 	return e
 }
 
+// disk has room for the tests that write to it at the same time. Each write waits
+// for the disk, and the lock of a file is not waited for without end.
+var disk = make(chan struct{}, 2)
+
+// waitForDisk waits for a place, and returns what gives it back.
+func waitForDisk() (leave func()) {
+	disk <- struct{}{}
+	return func() { <-disk }
+}
+
 func TestEmbedded(t *testing.T) {
 	for _, promise := range storetest.Contract {
 		t.Run(promise.Name, func(t *testing.T) {
 			t.Parallel()
+			defer waitForDisk()()
 			clock := newClock()
 			promise.Check(t, openEmbedded(t, filepath.Join(t.TempDir(), "store.db"), clock.Now), clock.Wait)
 		})
@@ -59,6 +70,7 @@ func TestEmbedded(t *testing.T) {
 	for _, promise := range storetest.Shared {
 		t.Run(promise.Name, func(t *testing.T) {
 			t.Parallel()
+			defer waitForDisk()()
 			path := filepath.Join(t.TempDir(), "store.db")
 			promise.Check(t, openEmbedded(t, path, nil), openEmbedded(t, path, nil))
 		})

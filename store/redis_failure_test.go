@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"sync/atomic"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,31 +15,59 @@ import (
 	"github.com/doorward/doorward/store/storetest"
 )
 
+// refusals are the ways in which a server that runs refuses changes, and what it
+// says then.
+var refusals = map[string]func(t *testing.T, server *storetest.Redis){
+	"OOM":      func(_ *testing.T, server *storetest.Redis) { server.Must("config", "set", "maxmemory", "1") },
+	"READONLY": func(_ *testing.T, server *storetest.Redis) { server.Must("replicaof", "127.0.0.1", "1") },
+	"NOREPLICAS": func(_ *testing.T, server *storetest.Redis) {
+		server.Must("config", "set", "min-replicas-to-write", "1")
+	},
+	"MISCONF": func(t *testing.T, server *storetest.Redis) {
+		// It cannot save where it is told to.
+		server.Must("config", "set", "save", "3600 1")
+		if err := os.RemoveAll(filepath.Dir(server.Socket)); err != nil {
+			t.Fatal(err)
+		}
+		server.Must("bgsave")
+		deadline := time.Now().Add(10 * time.Second)
+		for !strings.Contains(server.Must("info", "persistence").(string), "rdb_last_bgsave_status:err") {
+			if time.Now().After(deadline) {
+				t.Fatal("the server could save")
+			}
+			<-time.After(10 * time.Millisecond)
+		}
+	},
+}
+
 func TestRedisRefusalsAreFailures(t *testing.T) {
-	for name, setting := range map[string][]any{
-		"full":    {"config", "set", "maxmemory", "1"},
-		"replica": {"replicaof", "127.0.0.1", "1"},
-	} {
-		t.Run(name, func(t *testing.T) {
+	for refusal, start := range refusals {
+		t.Run(refusal, func(t *testing.T) {
 			server := storetest.StartRedis(t)
 			r := openRedis(t, store.RedisOptions{URL: server.URL()})
 			ctx := t.Context()
 			if err := r.Put(ctx, "key", []byte("value"), time.Hour); err != nil {
 				t.Fatal(err)
 			}
-			if err := admin(t, server).Do(ctx, setting...).Err(); err != nil {
-				t.Fatal(err)
-			}
+			start(t, server)
 			_, countErr := r.Count(ctx, "count", time.Hour)
-			for doing, err := range map[string]error{
+			failures := map[string]error{
 				"Put":                    r.Put(ctx, "key", []byte("other"), time.Hour),
 				"Replace":                r.Replace(ctx, "key", []byte("other"), time.Hour),
 				"Replace of what is not": r.Replace(ctx, "missing", []byte("other"), time.Hour),
 				"Count":                  countErr,
 				"Add":                    r.Add(ctx, "set", "member", time.Hour),
-			} {
-				if err == nil || errors.Is(err, store.ErrNotFound) {
-					t.Errorf("%s = %v, want a failure", doing, err)
+			}
+			if refusal != "OOM" { // a full server can still take away
+				_, takeErr := r.Take(ctx, "key")
+				_, missingErr := r.Take(ctx, "missing")
+				failures["Take"], failures["Take of what is not"] = takeErr, missingErr
+				failures["Delete"] = r.Delete(ctx, "key")
+				failures["Remove"] = r.Remove(ctx, "set", "member")
+			}
+			for doing, err := range failures {
+				if err == nil || !strings.Contains(err.Error(), refusal) || errors.Is(err, store.ErrNotFound) {
+					t.Errorf("%s = %v, want a failure that says %s", doing, err, refusal)
 				}
 			}
 			if got, err := r.Get(ctx, "key"); err != nil || string(got) != "value" {
@@ -46,6 +75,54 @@ func TestRedisRefusalsAreFailures(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A server that reads its file after a restart accepts connections, and knows
+// nothing yet.
+func TestLoadingRedisIsAFailureUntilItHasLoaded(t *testing.T) {
+	server := storetest.StartRedis(t, "--enable-debug-command", "yes", "--loading-process-events-interval-bytes", "1024")
+	r := openRedis(t, store.RedisOptions{URL: server.URL()})
+	if err := r.Put(t.Context(), "key", []byte("value"), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	server.Must("debug", "populate", "1000", "filler", "1024")
+	server.Must("save")
+	server.AddArgs("--key-load-delay", "1000") // microseconds: a second for all
+	server.Restart()
+	for _, key := range []string{"key", "missing"} {
+		if got, err := r.Get(t.Context(), key); err == nil || !strings.Contains(err.Error(), "LOADING") {
+			t.Errorf("Get(%q) = %q, %v, want that the server is loading", key, got, err)
+		}
+		if got, err := r.Take(t.Context(), key); err == nil || !strings.Contains(err.Error(), "LOADING") {
+			t.Errorf("Take(%q) = %q, %v, want that the server is loading", key, got, err)
+		}
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		got, err := r.Get(t.Context(), "key")
+		if err == nil && string(got) == "value" {
+			return
+		}
+		if errors.Is(err, store.ErrNotFound) || time.Now().After(deadline) {
+			t.Fatalf("Get = %q, %v, want a failure until the value is loaded", got, err)
+		}
+		<-time.After(50 * time.Millisecond)
+	}
+}
+
+// A server that is slow has done what was asked, later than anyone waited.
+func TestSlowRedisIsAFailureInTime(t *testing.T) {
+	server := storetest.StartRedis(t)
+	r := openRedis(t, store.RedisOptions{URL: server.URL(), Timeout: 100 * time.Millisecond})
+	server.Must("client", "pause", "500", "all")
+	start := time.Now()
+	if n, err := r.Count(t.Context(), "attempts", time.Hour); err == nil || errors.Is(err, store.ErrNotFound) {
+		t.Errorf("Count = %d, %v, want a failure", n, err)
+	}
+	if took := time.Since(start); took > 400*time.Millisecond {
+		t.Errorf("Count took %v, want about 100ms", took)
+	}
+	wantService(t, r)
 }
 
 func TestRedisAwayFailsQuicklyAndComesBack(t *testing.T) {
@@ -95,9 +172,7 @@ func TestLostConnectionsAreMadeAgain(t *testing.T) {
 	r := openRedis(t, store.RedisOptions{URL: server.URL()})
 	received := subscribe(t, r)
 	for _, kind := range []string{"normal", "pubsub"} {
-		if err := admin(t, server).ClientKillByFilter(t.Context(), "TYPE", kind, "SKIPME", "yes").Err(); err != nil {
-			t.Fatal(err)
-		}
+		server.Must("client", "kill", "type", kind, "skipme", "yes")
 	}
 	if err := r.Put(t.Context(), "key", []byte("value"), time.Hour); err != nil {
 		t.Errorf("Put after the connection was lost = %v, want nil", err)
@@ -119,67 +194,6 @@ func TestSubscribingWithoutRedisIsAFailure(t *testing.T) {
 	}
 }
 
-// A Count whose answer is lost has counted, and fails. Sent again behind the
-// caller's back it would use up two attempts; a Take would find nothing.
-func TestCommandIsNeverSentTwice(t *testing.T) {
-	server := storetest.StartRedis(t)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var cut atomic.Bool
-	forward(t, listener, server.Addr, &cut)
-	r := openRedis(t, store.RedisOptions{URL: "redis://" + listener.Addr().String()})
-	if n, err := r.Count(t.Context(), "attempts", time.Hour); err != nil || n != 1 {
-		t.Fatalf("Count = %d, %v, want 1", n, err)
-	}
-	cut.Store(true)
-	if n, err := r.Count(t.Context(), "attempts", time.Hour); err == nil || errors.Is(err, store.ErrNotFound) {
-		t.Errorf("Count without an answer = %d, %v, want a failure", n, err)
-	}
-	if n, err := r.Count(t.Context(), "attempts", time.Hour); err != nil || n != 3 {
-		t.Errorf("Count after one that had no answer = %d, %v, want 3", n, err)
-	}
-}
-
-// forward passes the connections of listener on to addr. When cut is set it
-// closes one connection instead of passing its next answer back, and clears cut.
-func forward(t *testing.T, listener net.Listener, addr string, cut *atomic.Bool) {
-	t.Cleanup(func() { listener.Close() })
-	pass := func(client, server net.Conn) {
-		defer client.Close()
-		defer server.Close()
-		answer := make([]byte, 64<<10)
-		for {
-			n, err := server.Read(answer)
-			if err != nil || cut.CompareAndSwap(true, false) {
-				return
-			}
-			if _, err := client.Write(answer[:n]); err != nil {
-				return
-			}
-		}
-	}
-	go func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			server, err := net.Dial("tcp", addr)
-			if err != nil {
-				client.Close()
-				continue
-			}
-			go pass(client, server)
-			go func() {
-				defer server.Close()
-				io.Copy(server, client)
-			}()
-		}
-	}()
-}
-
 // subscribe returns the messages of "topic". The receiver never blocks for long.
 func subscribe(t *testing.T, s store.Store) <-chan string {
 	t.Helper()
@@ -189,6 +203,8 @@ func subscribe(t *testing.T, s store.Store) <-chan string {
 	}
 	return received
 }
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
 // wantService waits until s works again.
 func wantService(t *testing.T, s store.Store) {

@@ -25,12 +25,14 @@ end
 return 1
 `)
 
-	members = redis.NewScript(`
+	members = redis.NewScript(membersSource)
+)
+
+const membersSource = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 return redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. string.format('%.0f', now), '+inf')
-`)
-)
+`
 
 // Add implements [Store].
 func (r *Redis) Add(ctx context.Context, set, member string, ttl time.Duration) error {

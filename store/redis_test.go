@@ -3,12 +3,9 @@ package store_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/doorward/doorward/store"
 	"github.com/doorward/doorward/store/storetest"
@@ -28,61 +25,9 @@ func openRedis(t testing.TB, o store.RedisOptions) *store.Redis {
 	return r
 }
 
-// admin returns a connection for what a store does not do.
-func admin(t *testing.T, server *storetest.Redis) *redis.Client {
-	t.Helper()
-	client := redis.NewClient(&redis.Options{Addr: server.Addr})
-	t.Cleanup(func() { client.Close() })
-	return client
-}
-
 // wait lets d pass on the server's clock, which counts in milliseconds and keeps
 // a key until its last one is over.
 func wait(d time.Duration) { <-time.After(d + 2*time.Millisecond) }
-
-func TestRedis(t *testing.T) {
-	for name, options := range map[string]func(t *testing.T, server *storetest.Redis, name string) store.RedisOptions{
-		"over TCP": func(t *testing.T, server *storetest.Redis, name string) store.RedisOptions {
-			return store.RedisOptions{URL: server.URL(), Prefix: name + ":"}
-		},
-		"over a unix socket as a restricted user": func(t *testing.T, server *storetest.Redis, name string) store.RedisOptions {
-			restrict(t, server, name)
-			return store.RedisOptions{URL: "unix://" + name + ":s3cret@" + server.Socket, Prefix: name + ":"}
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			server := storetest.StartRedis(t)
-			for i, promise := range storetest.Contract {
-				t.Run(promise.Name, func(t *testing.T) {
-					t.Parallel()
-					promise.Check(t, openRedis(t, options(t, server, fmt.Sprint("contract", i))), wait)
-				})
-			}
-			for i, promise := range storetest.Shared {
-				t.Run(promise.Name, func(t *testing.T) {
-					t.Parallel()
-					o := options(t, server, fmt.Sprint("shared", i))
-					promise.Check(t, openRedis(t, o), openRedis(t, o))
-				})
-			}
-		})
-	}
-}
-
-// restrict makes a user who may do what the documentation of Redis says, under
-// the prefix of its name, and nothing else.
-func restrict(t *testing.T, server *storetest.Redis, name string) {
-	t.Helper()
-	const commands = "+ping +set +get +getdel +del +zrem +eval +evalsha +publish +subscribe " +
-		"+hincrby +pexpire +pexpireat +time +zadd +zremrangebyscore +zrange +zrangebyscore"
-	rules := []any{"acl", "setuser", name, "reset", "on", ">s3cret", "~" + name + ":*", "&" + name + ":*"}
-	for command := range strings.FieldsSeq(commands) {
-		rules = append(rules, command)
-	}
-	if err := admin(t, server).Do(t.Context(), rules...).Err(); err != nil {
-		t.Fatal(err)
-	}
-}
 
 func TestMessagesReachOtherNodes(t *testing.T) {
 	server := storetest.StartRedis(t)
@@ -122,9 +67,8 @@ func TestPrefixesAndDatabasesAreApart(t *testing.T) {
 			t.Errorf("Get with %+v = %q, %v, want ErrNotFound", other, got, err)
 		}
 	}
-	keys, err := admin(t, server).Keys(t.Context(), "*").Result()
-	if err != nil || len(keys) != 1 || !strings.HasPrefix(keys[0], "doorward:") {
-		t.Errorf("keys in database 0 = %q, %v, want one that begins with doorward:", keys, err)
+	if keys := server.Must("keys", "*").([]any); len(keys) != 1 || keys[0] != "doorward:key:key" {
+		t.Errorf("keys in database 0 = %q, want doorward:key:key", keys)
 	}
 }
 
@@ -151,15 +95,14 @@ func TestEveryRedisKeyExpires(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	client := admin(t, server)
-	keys, err := client.Keys(ctx, "*").Result()
-	if err != nil || len(keys) != 5 {
-		t.Fatalf("keys = %q, %v, want 5", keys, err)
+	keys := server.Must("keys", "*").([]any)
+	if len(keys) != 5 {
+		t.Fatalf("keys = %q, want 5", keys)
 	}
 	for _, key := range keys {
-		ttl, err := client.PTTL(ctx, key).Result()
-		if err != nil || ttl <= 59*time.Minute || ttl > time.Hour {
-			t.Errorf("%s lives for %v, %v, want an hour", key, ttl, err)
+		ttl := time.Duration(server.Must("pttl", key.(string)).(int64)) * time.Millisecond
+		if ttl <= 59*time.Minute || ttl > time.Hour {
+			t.Errorf("%s lives for %v, want an hour", key, ttl)
 		}
 	}
 }

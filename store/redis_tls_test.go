@@ -1,72 +1,62 @@
 package store_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"math/big"
-	"net"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/doorward/doorward/store"
 	"github.com/doorward/doorward/store/storetest"
 )
 
 func TestRedisOverTLS(t *testing.T) {
-	server := storetest.StartRedis(t)
-	certificate, roots := selfSigned(t)
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate}})
-	if err != nil {
-		t.Fatal(err)
+	server := storetest.StartRedisTLS(t)
+	url := server.URL()
+	trusting := func(change func(*tls.Config)) *tls.Config {
+		c := server.Certificates().Config()
+		change(c)
+		return c
 	}
-	forward(t, listener, server.Addr, new(atomic.Bool))
-	addr := listener.Addr().String()
-	r := openRedis(t, store.RedisOptions{URL: "rediss://" + addr, TLS: &tls.Config{RootCAs: roots}})
+	r := openRedis(t, store.RedisOptions{URL: url, TLS: server.Certificates().Config()})
 	wantService(t, r)
 	wantMessages(t, r, subscribe(t, r))
+	openRedis(t, store.RedisOptions{URL: url, TLS: trusting(func(c *tls.Config) { c.ServerName = "localhost" })})
 
 	for name, o := range map[string]store.RedisOptions{
-		"a certificate that nobody vouches for": {URL: "rediss://" + addr},
-		"a certificate of another host":         {URL: "rediss://" + addr, TLS: &tls.Config{RootCAs: roots, ServerName: "example.com"}},
-		"no TLS at all":                         {URL: "redis://" + addr},
+		"a certificate that nobody vouches for": {URL: url, TLS: trusting(func(c *tls.Config) { c.RootCAs = nil })},
+		"a certificate of another host":         {URL: url, TLS: trusting(func(c *tls.Config) { c.ServerName = "example.com" })},
+		"no certificate of its own":             {URL: url, TLS: trusting(func(c *tls.Config) { c.Certificates = nil })},
+		"no settings":                           {URL: url},
+		"no TLS at all":                         {URL: "redis://" + server.Addr},
 	} {
-		r, err := store.NewRedis(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer r.Close()
-		if err := r.Open(t.Context()); err == nil {
-			t.Errorf("Open with %s = nil, want an error", name)
-		}
+		wantNotOpen(t, name, o)
 	}
 }
 
-// selfSigned returns a certificate for 127.0.0.1 and the pool that trusts it.
-func selfSigned(t *testing.T) (tls.Certificate, *x509.CertPool) {
+// Also a sentinel says who the primary is: one that nobody vouches for could name
+// its own.
+func TestSentinelsOverTLS(t *testing.T) {
+	s := storetest.StartSentinelsTLS(t)
+	r := openRedis(t, store.RedisOptions{URL: s.URL(), TLS: s.Certificates().Config()})
+	wantService(t, r)
+	wantMessages(t, r, subscribe(t, r))
+
+	another := storetest.NewCertificates(t).Config()
+	wantNotOpen(t, "another authority", store.RedisOptions{URL: s.URL(), TLS: another})
+	plain := storetest.StartSentinels(t)
+	wantNotOpen(t, "sentinels without TLS", store.RedisOptions{
+		URL: "rediss+sentinel://" + plain.Sentinels[0].Addr + "/" + storetest.PrimaryName, TLS: s.Certificates().Config(),
+	})
+}
+
+// wantNotOpen checks that the store does not open.
+func wantNotOpen(t *testing.T, name string, o store.RedisOptions) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	r, err := store.NewRedis(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(time.Hour),
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
+	defer r.Close()
+	if err := r.Open(t.Context()); err == nil {
+		t.Errorf("Open with %s = nil, want an error", name)
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(leaf)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
 }

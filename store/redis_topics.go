@@ -21,7 +21,11 @@ const (
 
 // Publish implements [Store].
 func (r *Redis) Publish(ctx context.Context, topic string, message []byte) error {
-	return redisFailed("publishing", r.client.Publish(ctx, r.topic(topic), message).Err())
+	publish := redis.NewIntCmd(ctx, "publish", r.topic(topic), message)
+	// A cluster passes messages on from any node. Treating the topic as a key sends
+	// them all to the one where its subscribers are, which keeps them in order.
+	publish.SetFirstKeyPos(1)
+	return redisFailed("publishing", r.client.Process(ctx, publish))
 }
 
 // Subscribe implements [Store]. A subscription has a connection of its own.
@@ -44,15 +48,21 @@ func (r *Redis) Subscribe(ctx context.Context, topic string, receive func(messag
 
 // listen returns a subscription that the server has confirmed.
 func (r *Redis) listen(ctx context.Context, topic string) (*redis.PubSub, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.limit)
+	defer cancel()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	subscription := r.client.Subscribe(ctx, r.topic(topic))
-	if _, err := subscription.ReceiveTimeout(ctx, ioTimeout); err != nil {
-		_ = subscription.Close()
-		return nil, err
+	_, err := subscription.ReceiveTimeout(ctx, r.timeout)
+	if err == nil {
+		return subscription, nil
 	}
-	return subscription, nil
+	_ = subscription.Close()
+	if cluster, ok := r.client.(*redis.ClusterClient); ok {
+		cluster.ReloadState(ctx) // see newClusterClient: no guard sees subscriptions
+	}
+	return nil, err
 }
 
 // listenAgain tries until it has a subscription. It returns nil when ctx has

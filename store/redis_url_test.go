@@ -3,24 +3,42 @@ package store
 import (
 	"crypto/tls"
 	"errors"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestRedisURLs(t *testing.T) {
-	for url, want := range map[string]redisServer{
-		"redis://localhost":                   {address: "localhost:6379"},
-		"redis://localhost/":                  {address: "localhost:6379"},
-		"redis://redis.example.com:6380/3":    {address: "redis.example.com:6380", database: 3},
-		"redis://ann:pa%2Fss@10.0.0.1:6379/0": {address: "10.0.0.1:6379", username: "ann", password: "pa/ss"},
-		"redis://:pass@[::1]:6379":            {address: "[::1]:6379", password: "pass"},
-		"redis://[::1]":                       {address: "[::1]:6379"},
-		"rediss://localhost:6379/0":           {address: "localhost:6379", secure: true},
-		"unix:///run/redis.sock":              {address: "/run/redis.sock"},
-		"unix:///run/redis.sock?db=2":         {address: "/run/redis.sock", database: 2},
-		"unix://ann:pass@/run/a%20b.sock":     {address: "/run/a b.sock", username: "ann", password: "pass"},
+	at := func(addresses ...string) []string { return addresses }
+	for url, want := range map[string]redisServers{
+		"redis://localhost":                   {addresses: at("localhost:6379")},
+		"redis://localhost/":                  {addresses: at("localhost:6379")},
+		"redis://redis.example.com:6380/3":    {addresses: at("redis.example.com:6380"), database: 3},
+		"redis://ann:pa%2Fss@10.0.0.1:6379/0": {addresses: at("10.0.0.1:6379"), username: "ann", password: "pa/ss"},
+		"redis://:pass@[::1]:6379":            {addresses: at("[::1]:6379"), password: "pass"},
+		"redis://[::1]":                       {addresses: at("[::1]:6379")},
+		"rediss://localhost:6379/0":           {addresses: at("localhost:6379"), secure: true},
+		"unix:///run/redis.sock":              {addresses: at("/run/redis.sock")},
+		"unix:///run/redis.sock?db=2":         {addresses: at("/run/redis.sock"), database: 2},
+		"unix://ann:pass@/run/a%20b.sock":     {addresses: at("/run/a b.sock"), username: "ann", password: "pass"},
+
+		"redis+sentinel://a/mymaster": {
+			topology: behindSentinels, addresses: at("a:26379"), primary: "mymaster"},
+		"redis+sentinel://ann:p%40ss,word@a:26379,b:1,[::1]/mymaster/3": {
+			topology: behindSentinels, addresses: at("a:26379", "b:1", "[::1]:26379"), primary: "mymaster",
+			username: "ann", password: "p@ss,word", database: 3},
+		"rediss+sentinel://a,b/my-master.1/": {
+			topology: behindSentinels, addresses: at("a:26379", "b:26379"), primary: "my-master.1", secure: true},
+		"redis+cluster://a": {
+			topology: clustered, addresses: at("a:6379")},
+		"redis+cluster://:pass@a:7000,[fe80::1]:7001,c/": {
+			topology: clustered, addresses: at("a:7000", "[fe80::1]:7001", "c:6379"), password: "pass"},
+		"rediss+cluster://a,b": {
+			topology: clustered, addresses: at("a:6379", "b:6379"), secure: true},
 	} {
-		if got, err := parseRedisURL(url); err != nil || got != want {
+		if got, err := parseRedisURL(url); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("parseRedisURL(%q) = %+v, %v, want %+v", url, got, err, want)
 		}
 	}
@@ -49,6 +67,29 @@ func TestWrongRedisURLs(t *testing.T) {
 		"unix:///run/redis.sock?databse=1":     errURLOption,
 		"unix:///run/redis.sock?db=1;x":        errURLOption,
 		"redis://localhost:6379/9999999999999": errURLPath,
+		"redis://a,b":                          errURLHosts,
+		"rediss://a:6379,b:6379/0":             errURLHosts,
+		"redis+://a":                           errURLScheme,
+		"redis+sentinels://a/mymaster":         errURLScheme,
+		"redis+sentinel+cluster://a/mymaster":  errURLScheme,
+		"sentinel://a/mymaster":                errURLScheme,
+		"unix+cluster://a":                     errURLScheme,
+		"redis+sentinel://a:26379":             errURLPrimary,
+		"redis+sentinel://a:26379/":            errURLPrimary,
+		"redis+sentinel://a:26379//0":          errURLPrimary,
+		"redis+sentinel://a/mymaster/x":        errURLPrimary,
+		"redis+sentinel://a/mymaster/0/1":      errURLPrimary,
+		"redis+sentinel:///mymaster":           errURLHost,
+		"redis+sentinel://a,,b/mymaster":       errURLHost,
+		"redis+sentinel://a,/mymaster":         errURLHost,
+		"redis+sentinel://a,b:x/mymaster":      errURL,
+		"redis+sentinel://a/mymaster?db=1":     errURLOption,
+		"redis+sentinel://a/mymaster#0":        errURL,
+		"redis+cluster://":                     errURLHost,
+		"redis+cluster://a/0":                  errURLDatabase,
+		"redis+cluster://a,b/mymaster":         errURLDatabase,
+		"redis+cluster://a?db=1":               errURLOption,
+		"redis+cluster://a,:6379":              errURLHost,
 	} {
 		if got, err := parseRedisURL(url); !errors.Is(err, want) {
 			t.Errorf("parseRedisURL(%q) = %+v, %v, want %v", url, got, err, want)
@@ -73,6 +114,13 @@ func TestErrorOfAWrongURLDoesNotContainThePassword(t *testing.T) {
 		"http://ann:s3cret@localhost",
 		"unix://ann:s3cret@host/run/redis.sock",
 		"unix://ann:s3cret@/run/redis.sock?s3cret=s3cret",
+		"redis+sentinel://ann:s3cret@a,b",
+		"redis+sentinel://ann:s3cret@a,b/mymaster/s3cret",
+		"redis+sentinel://ann:12/s3cret@a,b/mymaster",
+		"redis+sentinel://ann:s3cret%@a,b/mymaster",
+		"redis+cluster://ann:s3cret/more@a,b",
+		"redis+cluster://ann:s3cret@a,b/s3cret",
+		"redis+s3cret://ann:s3cret@a,b",
 	} {
 		_, err := NewRedis(RedisOptions{URL: url})
 		if err == nil || strings.Contains(err.Error(), "s3cret") {
@@ -81,10 +129,43 @@ func TestErrorOfAWrongURLDoesNotContainThePassword(t *testing.T) {
 	}
 }
 
-func TestTLSSettingsWithoutTLSAreRefused(t *testing.T) {
-	for _, url := range []string{"redis://localhost", "unix:///run/redis.sock"} {
-		if _, err := NewRedis(RedisOptions{URL: url, TLS: &tls.Config{}}); !errors.Is(err, errTLS) {
-			t.Errorf("NewRedis(%q) with TLS settings = %v, want %v", url, err, errTLS)
+func TestWrongRedisOptions(t *testing.T) {
+	const alone, sentinels, cluster = "redis://a", "redis+sentinel://a/mymaster", "redis+cluster://a"
+	for _, test := range []struct {
+		o    RedisOptions
+		want error
+	}{
+		{RedisOptions{URL: alone, TLS: &tls.Config{}}, errTLS},
+		{RedisOptions{URL: "unix:///run/redis.sock", TLS: &tls.Config{}}, errTLS},
+		{RedisOptions{URL: sentinels, TLS: &tls.Config{}}, errTLS},
+		{RedisOptions{URL: cluster, TLS: &tls.Config{}}, errTLS},
+		{RedisOptions{URL: alone, SentinelPassword: "s3cret"}, errSentinelUser},
+		{RedisOptions{URL: cluster, SentinelUsername: "ann", SentinelPassword: "s3cret"}, errSentinelUser},
+		{RedisOptions{URL: sentinels, SentinelUsername: "ann"}, errSentinelPass},
+		{RedisOptions{URL: alone, PoolSize: -1}, errNegative},
+		{RedisOptions{URL: alone, Replicas: -1}, errNegative},
+		{RedisOptions{URL: alone, DialTimeout: -1}, errNegative},
+		{RedisOptions{URL: alone, Timeout: -1}, errNegative},
+		{RedisOptions{URL: alone, PoolTimeout: -1}, errNegative},
+		{RedisOptions{URL: alone, Replicas: 1, ReplicaTimeout: -1}, errNegative},
+		{RedisOptions{URL: alone, ReplicaTimeout: time.Second}, errReplicas},
+		{RedisOptions{URL: alone, Replicas: 1, ReplicaTimeout: time.Millisecond - 1}, errReplicaTimeout},
+	} {
+		if _, err := NewRedis(test.o); !errors.Is(err, test.want) {
+			t.Errorf("NewRedis(%+v) = %v, want %v", test.o, err, test.want)
+		}
+	}
+	for _, o := range []RedisOptions{
+		{URL: sentinels, SentinelPassword: "s3cret", Replicas: 2, ReplicaTimeout: time.Millisecond},
+		{URL: "rediss+cluster://a", TLS: &tls.Config{}, Replicas: 1, PoolSize: 1},
+	} {
+		r, err := NewRedis(o)
+		if err != nil {
+			t.Errorf("NewRedis(%+v) = %v, want nil", o, err)
+			continue
+		}
+		if err := r.Close(); err != nil {
+			t.Errorf("Close = %v, want nil", err)
 		}
 	}
 }
@@ -93,10 +174,18 @@ func FuzzRedisURL(f *testing.F) {
 	f.Add("redis://ann:pass@localhost:6379/0")
 	f.Add("rediss://[::1]:1/2")
 	f.Add("unix://ann:pass@/run/redis.sock?db=1")
+	f.Add("redis+sentinel://ann:pass@a,b:1/mymaster/0")
+	f.Add("rediss+cluster://ann:pass@a,[::1]:2")
 	f.Fuzz(func(t *testing.T, url string) {
-		server, err := parseRedisURL(url)
-		if err == nil && server.address == "" {
-			t.Errorf("parseRedisURL(%q) has no address and no error", url)
+		servers, err := parseRedisURL(url)
+		if err != nil {
+			return
+		}
+		if len(servers.addresses) == 0 || slices.Contains(servers.addresses, "") {
+			t.Errorf("parseRedisURL(%q) has addresses %q and no error", url, servers.addresses)
+		}
+		if (servers.topology == behindSentinels) != (servers.primary != "") {
+			t.Errorf("parseRedisURL(%q) = %+v, want a primary behind sentinels and there only", url, servers)
 		}
 	})
 }

@@ -47,6 +47,7 @@ func TestSealed(t *testing.T) {
 	for _, promise := range storetest.Contract {
 		t.Run(promise.Name, func(t *testing.T) {
 			t.Parallel()
+			defer waitForDisk()()
 			clock := newClock()
 			e := openEmbedded(t, filepath.Join(t.TempDir(), "store.db"), clock.Now)
 			promise.Check(t, store.Sealed(e, newGCM(t)), clock.Wait)

@@ -4,12 +4,13 @@
 //
 // There are two stores behind one contract, which package storetest holds as
 // tests. [Embedded] is a file on this machine, and needs no configuration.
-// [Redis] is shared by any number of nodes. [Sealed] wraps either, so that
-// values are encrypted at rest.
+// [Redis] is shared by any number of nodes: one server, a primary with replicas and
+// sentinels, or a cluster, and nothing that uses the store knows which. [Sealed]
+// wraps either, so that values are encrypted at rest.
 //
 // The package knows nothing of what it keeps: no sessions, no users. It does
-// not retry what failed, because a Take or a Count that is sent twice is
-// counted twice, and it never answers "not found" for "could not look".
+// not retry what may have been done, because a Take or a Count that is sent twice
+// is counted twice, and it never answers "not found" for "could not look".
 package store
 
 import (

@@ -1,6 +1,7 @@
 // Package storetest holds the contract of [store.Store] as tests: every store
-// passes them, and a new rule is written here first. It also runs a real Redis
-// server for the tests that want one.
+// passes them, and a new rule is written here first. It also runs real Redis
+// servers for the tests that want them: one alone, replicas, sentinels, a cluster,
+// each with TLS or without, to be killed, paused and started again.
 //
 // It does not test what only one store has: a file, a connection to lose.
 package storetest
