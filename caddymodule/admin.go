@@ -41,9 +41,14 @@ func (*adminAPI) Routes() []caddy.AdminRoute {
 		"GET /doorward/users/{who}/sessions":         listSessions,
 		"DELETE /doorward/users/{who}/sessions":      endSessions,
 		"DELETE /doorward/users/{who}/sessions/{id}": endSession,
+		"GET /doorward/keys":                         listKeys,
+		"POST /doorward/keys/rotate":                 rotateKeys,
+		"POST /doorward/keys/reseal":                 resealKeys,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { serve.serve(w, r) })
 	}
+	mux.HandleFunc("POST /doorward/export", serveExport)
+	mux.HandleFunc("POST /doorward/import", serveImport)
 	handler := caddy.AdminHandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 		if _, pattern := mux.Handler(r); pattern == "" {
 			return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no such endpoint")}
@@ -59,6 +64,11 @@ type adminEndpoint func(o operator, r *http.Request) (any, error)
 
 func (serve adminEndpoint) serve(w http.ResponseWriter, r *http.Request) {
 	body, err := serve.answer(r)
+	writeAdmin(w, body, err)
+}
+
+// writeAdmin answers with body, or with the error if there is one.
+func writeAdmin(w http.ResponseWriter, body any, err error) {
 	status := http.StatusOK
 	if err != nil {
 		status, body = adminStatus(err), adminError{err.Error()}
@@ -73,12 +83,20 @@ type adminError struct {
 }
 
 func (serve adminEndpoint) answer(r *http.Request) (any, error) {
+	app, err := runningApp()
+	if err != nil {
+		return nil, err
+	}
+	return serve(app.operator(), r)
+}
+
+// runningApp returns the app of the configuration that runs, or errNoDoor.
+func runningApp() (*App, error) {
 	app, err := caddy.ActiveContext().AppIfConfigured("doorward")
 	if err != nil {
 		return nil, errNoDoor
 	}
-	a := app.(*App)
-	return serve(operator{a.directory.Directory, a.core.sessions}, r)
+	return app.(*App), nil
 }
 
 // errNoDoor: Caddy runs, but no site has a door.
@@ -89,7 +107,9 @@ func adminStatus(err error) int {
 	switch {
 	case errors.Is(err, errNoUser), errors.Is(err, errNoSession), errors.Is(err, directory.ErrNotFound), errors.Is(err, errNoDoor):
 		return http.StatusNotFound
-	case errors.Is(err, directory.ErrAddress), errors.Is(err, directory.ErrName), errors.Is(err, directory.ErrGroup), errors.Is(err, errAdminBody):
+	case errors.Is(err, directory.ErrNotEmpty), errors.Is(err, errForeignKey):
+		return http.StatusConflict
+	case errors.Is(err, directory.ErrFile), errors.Is(err, directory.ErrAddress), errors.Is(err, directory.ErrName), errors.Is(err, directory.ErrGroup), errors.Is(err, errAdminBody):
 		return http.StatusBadRequest
 	}
 	return http.StatusServiceUnavailable

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/doorward/doorward/session"
 )
 
 // callAdmin asks our part of the admin API, as Caddy's admin server does once it
@@ -78,6 +80,14 @@ func TestAdminAPISaysWhatIsWrong(t *testing.T) {
 		{"DELETE", "/doorward/users/nobody@example.com/sessions", "", 404},
 		{"DELETE", "/doorward/users/bob@example.com", "", 200},
 		{"DELETE", "/doorward/users/bob@example.com", "", 404},
+		{"GET", "/doorward/keys", "", 200},
+		{"POST", "/doorward/keys/rotate", "", 200},
+		{"POST", "/doorward/keys/rotate", `{"now":true}`, 200},
+		{"POST", "/doorward/keys/rotate", `{"now":`, 400},
+		{"POST", "/doorward/keys/rotate", `{"now":"yes"}`, 400},
+		{"POST", "/doorward/keys/reseal", "", 200},
+		{"DELETE", "/doorward/keys", "", 404},
+		{"GET", "/doorward/keys/rotate", "", 404},
 		{"GET", "/doorward/", "", 404},
 		{"GET", "/doorward/nothing", "", 404},
 		{"PATCH", "/doorward/users", "", 404},
@@ -199,5 +209,49 @@ func TestAdminAPIListsUsersInPages(t *testing.T) {
 	slices.Sort(all)
 	if got, want := strings.Join(all, " "), "user0@example.com user1@example.com user2@example.com user3@example.com user4@example.com"; got != want {
 		t.Errorf("the pages have %s, want %s", got, want)
+	}
+}
+
+func TestAdminAPIRotatesAndRecordsIt(t *testing.T) {
+	app, _ := loadLocalhost(t)
+	var keys [3]adminKey
+	for i, body := range []string{"", "", `{"now":true}`} {
+		_, answer := callAdmin(t, "POST", "/doorward/keys/rotate", body)
+		if err := json.Unmarshal([]byte(answer), &keys[i]); err != nil {
+			t.Fatalf("%v: %s", err, answer)
+		}
+	}
+	if keys[0].State != session.KeyNext || keys[1] != keys[0] || keys[2].State != session.KeySigning || keys[2].ID == keys[0].ID {
+		t.Errorf("keys %+v, want one that waits, the same, and another that signs", keys)
+	}
+	_, answer := callAdmin(t, "GET", "/doorward/keys", "")
+	var list []adminKey
+	if err := json.Unmarshal([]byte(answer), &list); err != nil || len(list) != 2 {
+		t.Fatalf("%v: %s, want two keys", err, answer)
+	}
+	if list[0].State != session.KeyVerifying || list[0].RetiresAt.IsZero() || list[1] != keys[2] {
+		t.Errorf("keys %+v, want the first to verify until it goes, and %+v", list, keys[2])
+	}
+	if _, answer := callAdmin(t, "POST", "/doorward/keys/reseal", ""); answer != "{\"resealed\":0}\n" {
+		t.Errorf("resealing: %s, want none", answer)
+	}
+	events, err := app.directory.Events(t.Context(), "", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range events {
+		got = append(got, e.Type+" "+e.Detail+" "+e.Client)
+	}
+	want := []string{"keys_resealed 0 operator", "keys_rotated_at_once " + keys[2].ID + " operator",
+		"keys_rotated " + keys[0].ID + " operator", "keys_rotated " + keys[0].ID + " operator"}
+	if !slices.Equal(got, want) {
+		t.Errorf("audit records %q, want %q", got, want)
+	}
+	// Neither half of a key is an operator's business.
+	for _, secret := range []string{"sealed", "public", "\"d\"", "\"x\""} {
+		if strings.Contains(strings.ToLower(answer), secret) {
+			t.Errorf("%s is in the answer: %s", secret, answer)
+		}
 	}
 }

@@ -17,7 +17,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -47,13 +46,13 @@ type App struct {
 	// directory. All nodes that share a store or a directory share the secret.
 	Secrets []string `json:"secrets,omitempty"`
 
-	// Store keeps what expires: "embedded" (default), "embedded:/path/to/file",
-	// redis://user:password@host:6379/0, rediss://... or unix:///path/to/socket.
-	// Placeholders are replaced.
-	Store string `json:"store,omitempty"`
+	// Store says where what expires is kept: challenges, passcodes, counters,
+	// sessions. Default: embedded.
+	Store *Store `json:"store,omitempty"`
 
-	// Directory keeps what lasts: "embedded" (default) or "embedded:/path".
-	Directory string `json:"directory,omitempty"`
+	// Directory says where what lasts is kept: users, passkeys, signing keys.
+	// Default: embedded.
+	Directory *Directory `json:"directory,omitempty"`
 
 	// Mail says how letters are sent.
 	Mail *Mail `json:"mail,omitempty"`
@@ -81,6 +80,7 @@ type App struct {
 	undo   []func() error
 
 	store     *pooledStore
+	streams   *pooledStreams
 	directory *pooledDirectory
 	outbox    ceremony.Outbox
 	mailLog   *currentLog  // of the outbox, if there is one
@@ -91,7 +91,6 @@ type App struct {
 	core  *core
 	ready chan struct{} // closed when requests can be served
 	gone  chan struct{} // closed by giveUp, when they never will be
-	stop  context.CancelFunc
 
 	giveUp func()
 
@@ -125,7 +124,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.validate(); err != nil {
 		return err
 	}
-	for _, step := range []func() error{a.provisionSecret, a.provisionStore, a.provisionDirectory, a.provisionMail, a.provisionPages} {
+	for _, step := range []func() error{a.provisionSecret, a.provisionStore, a.provisionStreams, a.provisionDirectory, a.provisionMail, a.provisionPages} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -133,7 +132,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return nil
 }
 
-// startTimeout bounds how long a backend may take to answer at the start.
+// startTimeout bounds how long the backends may take to answer at the start.
 const startTimeout = 30 * time.Second
 
 // Start opens the backends, makes what is missing (tables, the secret, the first
@@ -148,37 +147,31 @@ func (a *App) Start() error {
 	return err
 }
 
+// start opens the directory first: which secret is the right one can be seen from
+// the keys in there, before anything is made or sealed with another.
 func (a *App) start() error {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	if a.ring == nil {
-		s, err := secret.LoadOrCreate(filepath.Join(dataDir(), "secret"))
-		if err != nil {
-			return err
-		}
-		if a.ring, err = secret.NewRing(s); err != nil {
-			return err
-		}
-	}
-	if err := a.store.open(ctx); err != nil {
-		return fmt.Errorf("opening store: %w", err)
-	}
 	if err := a.directory.Open(ctx); err != nil {
-		return fmt.Errorf("opening directory: %w", err)
+		return err // it says what it was doing
+	}
+	if a.ring == nil {
+		if err := a.loadSecret(ctx); err != nil {
+			return err
+		}
 	}
 	if err := a.makeCore(); err != nil {
 		return err
 	}
-	if err := a.core.keys.Refresh(ctx); err != nil {
+	if err := a.openKeys(ctx); err != nil {
 		return err
 	}
-	running, stop := context.WithCancel(context.Background())
-	a.stop = stop
-	if err := a.core.sessions.Listen(running); err != nil {
-		stop()
+	if err := a.store.open(ctx); err != nil {
+		return fmt.Errorf("opening store: %w", err)
+	}
+	if err := a.listen(); err != nil {
 		return err
 	}
-	go a.refreshKeys(running)
 	if a.mailLog != nil {
 		undo := a.mailLog.follow(a.logger)
 		a.undo = append(a.undo, func() error { undo(); return nil })
@@ -195,6 +188,22 @@ func (a *App) start() error {
 	return nil
 }
 
+// listen hears what other nodes end and change, until Cleanup.
+func (a *App) listen() error {
+	running, stop := context.WithCancel(context.Background())
+	a.undo = append(a.undo, func() error { stop(); return nil })
+	if err := a.core.sessions.Listen(running); err != nil {
+		return err
+	}
+	return a.core.keys.Follow(running, func(err error) {
+		if err != nil {
+			a.logger.Error("signing keys cannot be read: those that are known go on", "error", err.Error())
+			return
+		}
+		a.logger.Info("signing keys can be read again")
+	})
+}
+
 // makeCore makes what signs people in.
 func (a *App) makeCore() error {
 	kept := store.Sealed(a.store, a.ring.Sealer("store"))
@@ -202,9 +211,11 @@ func (a *App) makeCore() error {
 	keys, err := session.NewKeySet(session.KeyOptions{
 		Storage:       keyStorage{a.directory.Directory},
 		Sealer:        a.ring.Sealer("signing keys"),
+		Store:         kept,
 		Algorithm:     a.Session.Algorithm,
 		RotateEvery:   time.Duration(a.Session.RotateKeys),
 		TokenLifetime: lifetime,
+		Now:           now,
 	})
 	if err != nil {
 		return err
@@ -214,20 +225,24 @@ func (a *App) makeCore() error {
 		sessions: session.New(session.Options{
 			Store:             kept,
 			Keys:              keys,
-			Identities:        handlers.Identities{Directory: a.directory.Directory, Now: time.Now},
+			Identities:        handlers.Identities{Directory: a.directory.Directory, Now: now},
 			Lifetime:          lifetime,
 			Idle:              time.Duration(a.Session.Idle),
 			CheckInterval:     time.Duration(a.Session.CheckInterval),
 			AssertionLifetime: time.Duration(a.Session.AssertionLifetime),
+			Streams:           a.streams.Streams,
+			Now:               now,
 		}),
 		passcodes: ceremony.NewPasscodes(ceremony.PasscodeOptions{
 			Store: kept, Directory: a.directory.Directory, Letters: a.letters, Outbox: a.outbox,
 			MAC:    a.ring.MAC("passcode"),
 			Digits: a.Passcode.Digits, Lifetime: time.Duration(a.Passcode.Lifetime), Attempts: a.Passcode.Attempts,
+			Now: now,
 		}),
 		passkeys: ceremony.NewPasskeys(ceremony.PasskeyOptions{
 			Store: kept, Directory: a.directory.Directory, Letters: a.letters, Outbox: a.outbox,
 			UserVerification: a.Passkey.UserVerification,
+			Now:              now,
 		}),
 	}
 	return nil
@@ -240,35 +255,10 @@ func orDefault(d caddy.Duration, def time.Duration) time.Duration {
 	return time.Duration(d)
 }
 
-// keysEvery is how often the signing keys are looked at: far more often than one
-// is published before it signs.
-const keysEvery = time.Minute
-
-// refreshKeys follows the keys that other nodes make, and makes the ones that
-// are due, until ctx ends. While the directory is away, the keys we have go on.
-func (a *App) refreshKeys(ctx context.Context) {
-	tick := time.NewTicker(keysEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if err := a.core.keys.Refresh(ctx); err != nil && ctx.Err() == nil {
-				a.logger.Error("signing keys could not be refreshed", "error", err.Error())
-			}
-		}
-	}
-}
-
-// Stop stops what runs in the background. Requests that are still being served
-// go on: what they need is closed by Cleanup.
-func (a *App) Stop() error {
-	if a.stop != nil {
-		a.stop()
-	}
-	return nil
-}
+// Stop has nothing to do. Requests that are being served go on, on the way out for
+// as long as the grace period is, and so does what ends an open stream among them
+// when its session ends: all of it is Cleanup's, which comes after every Stop.
+func (a *App) Stop() error { return nil }
 
 // Cleanup undoes what Provision did, backwards, as far as it came.
 func (a *App) Cleanup() error {
@@ -311,6 +301,9 @@ func (a *App) register(h *Handler) (first bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	first = len(a.siblings(h)) == 0
+	if !slices.ContainsFunc(a.doors, func(d *Handler) bool { return d.site.server == h.site.server }) {
+		noteConnections(h.site.server)
+	}
 	a.doors = append(a.doors, h)
 	a.shareNames(h)
 	return first

@@ -6,10 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"strings"
-
-	"github.com/caddyserver/caddy/v2"
 
 	"github.com/doorward/doorward/directory"
 	"github.com/doorward/doorward/mail"
@@ -19,25 +16,11 @@ import (
 	"github.com/doorward/doorward/web"
 )
 
-// replace replaces placeholders; one that stands for nothing is an error.
-func replace(what, s string) (string, error) {
-	replaced, err := caddy.NewReplacer().ReplaceOrErr(s, true, true)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", what, err)
-	}
-	return replaced, nil
-}
-
+// provisionSecret reads the secrets. Without any, one is made at the start, which
+// other nodes do not have.
 func (a *App) provisionSecret() error {
 	if len(a.Secrets) == 0 {
-		where, err := replace("store", a.Store)
-		if err != nil {
-			return err
-		}
-		if _, embedded := embeddedPath(where, ""); !embedded {
-			return errors.New("a store that other nodes may use wants a secret that all nodes have: secret {env.DOORWARD_SECRET}")
-		}
-		return nil
+		return a.checkAlone()
 	}
 	var secrets [][]byte
 	for _, s := range a.Secrets {
@@ -55,66 +38,101 @@ func (a *App) provisionSecret() error {
 	return err
 }
 
-// embeddedPath returns the file of an embedded backend, and whether where names
-// one.
-func embeddedPath(where, name string) (path string, ok bool) {
-	kind, path, _ := strings.Cut(where, ":")
-	if where != "" && kind != "embedded" {
-		return "", false
-	}
-	if path == "" {
-		path = filepath.Join(dataDir(), name)
-	}
-	if absolute, err := filepath.Abs(path); err == nil { // one file, one pool key
-		path = absolute
-	}
-	return path, true
-}
-
-// dataDir is where embedded state lives.
-func dataDir() string { return filepath.Join(caddy.AppDataDir(), "doorward") }
-
-func (a *App) provisionStore() error {
-	where, err := replace("store", a.Store)
+// checkAlone refuses backends that other nodes may use, or this one from another
+// machine some day: what they keep is sealed with a secret that has to be known
+// there.
+func (a *App) checkAlone() error {
+	s, err := a.Store.resolved()
 	if err != nil {
 		return err
 	}
-	if path, ok := embeddedPath(where, "store.db"); ok {
+	d, err := a.Directory.resolved()
+	if err != nil {
+		return err
+	}
+	for _, backend := range []struct{ kind, where string }{{"store", s.URL}, {"directory", d.URL}} {
+		if _, embedded := embeddedPath(backend.where, ""); !embedded {
+			return fmt.Errorf("a %s that other nodes may use wants a secret that all nodes have: secret {env.DOORWARD_SECRET}", backend.kind)
+		}
+	}
+	return nil
+}
+
+func (a *App) provisionStore() error {
+	s, err := a.Store.resolved()
+	if err != nil {
+		return err
+	}
+	if path, ok := embeddedPath(s.URL, "store.db"); ok {
 		a.store, err = acquire(&a.undo, poolKey{"store", path}, func() (*pooledStore, error) {
-			s := store.NewEmbedded(store.EmbeddedOptions{Path: path})
-			return &pooledStore{s, s.Open}, nil
+			e := store.NewEmbedded(store.EmbeddedOptions{Path: path, Now: now})
+			return &pooledStore{e, e.Open}, nil
 		})
 		return err
 	}
-	a.store, err = acquire(&a.undo, poolKey{"store", fingerprint(where)}, func() (*pooledStore, error) {
-		s, err := store.NewRedis(store.RedisOptions{URL: where})
+	o, where, err := s.redis()
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	a.store, err = acquire(&a.undo, poolKey{"store", where}, func() (*pooledStore, error) {
+		r, err := store.NewRedis(o)
 		if err != nil {
-			return nil, fmt.Errorf("store: want embedded, embedded:/path/to/file, or a Redis URL: %w", err)
+			return nil, fmt.Errorf("store: %w", err)
 		}
-		return &pooledStore{s, s.Open}, nil
+		return &pooledStore{r, r.Open}, nil
 	})
 	return err
-}
-
-// fingerprint stands for a URL in a pool key: the URL may hold a password.
-func fingerprint(parts ...string) string {
-	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
-	return hex.EncodeToString(sum[:])
 }
 
 func (a *App) provisionDirectory() error {
-	where, err := replace("directory", a.Directory)
+	d, err := a.Directory.resolved()
 	if err != nil {
 		return err
 	}
-	path, ok := embeddedPath(where, "directory.db")
-	if !ok {
-		return fmt.Errorf("directory: want embedded or embedded:/path/to/file")
+	path, embedded := embeddedPath(d.URL, "directory.db")
+	a.warnOfHalf(embedded)
+	if embedded {
+		a.directory, err = acquire(&a.undo, poolKey{"directory", path}, func() (*pooledDirectory, error) {
+			return &pooledDirectory{directory.NewSQLite(directory.SQLiteOptions{Path: path, Now: now})}, nil
+		})
+		return err
 	}
-	a.directory, err = acquire(&a.undo, poolKey{"directory", path}, func() (*pooledDirectory, error) {
-		return &pooledDirectory{directory.NewSQLite(directory.SQLiteOptions{Path: path})}, nil
+	o, where, err := d.postgres()
+	if err != nil {
+		return fmt.Errorf("directory: %w", err)
+	}
+	o.Now = now
+	a.directory, err = acquire(&a.undo, poolKey{"directory", where}, func() (*pooledDirectory, error) {
+		p, err := directory.NewPostgres(o)
+		if err != nil {
+			return nil, fmt.Errorf("directory: %w", err)
+		}
+		return &pooledDirectory{p}, nil
 	})
 	return err
+}
+
+// warnOfHalf says in the log that only one of the backends is one for several
+// nodes. That is right on one machine, and wrong on two: they would have sessions
+// in common and no users, or users in common and neither sessions nor budgets.
+func (a *App) warnOfHalf(embeddedDirectory bool) {
+	_, embeddedStore := a.store.Store.(*store.Embedded)
+	switch {
+	case embeddedDirectory && !embeddedStore:
+		a.logger.Warn("the store is in Redis and the directory on this machine: several nodes need a directory in PostgreSQL, too")
+	case embeddedStore && !embeddedDirectory:
+		a.logger.Warn("the directory is in PostgreSQL and the store on this machine: several nodes need a store in Redis, too")
+	}
+}
+
+// fingerprint stands for what identifies a connection in a pool key: that may
+// have passwords in it. The parts are values all the way down, or nil.
+func fingerprint(parts ...any) string {
+	sum := sha256.New()
+	for _, part := range parts {
+		fmt.Fprintf(sum, "%#v\n", part) // quoted, so that no two lists of parts look alike
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 func (a *App) provisionMail() (err error) {
@@ -130,18 +148,16 @@ func (a *App) provisionMail() (err error) {
 		return a.acquireOutbox("log", func(l *slog.Logger) mail.Sender { return mail.NewLog(l) })
 	}
 	m := *a.Mail
-	for _, f := range []*string{&m.URL, &m.User, &m.Password, &m.From} {
-		if *f, err = replace("mail", *f); err != nil {
-			return err
-		}
+	if err := replaceAll("mail", &m.URL, &m.User, &m.Password, &m.From); err != nil {
+		return err
 	}
 	sender, err := mail.NewSMTP(mail.SMTPOptions{
-		URL: m.URL, Username: m.User, Password: m.Password, From: m.From, CACertificates: m.CA,
+		URL: m.URL, Username: m.User, Password: m.Password, From: m.From, CACertificates: m.CA, Now: now,
 	})
 	if err != nil {
 		return fmt.Errorf("mail: %w", err)
 	}
-	return a.acquireOutbox(fingerprint(m.URL, m.User, m.Password, m.From, m.CA), func(*slog.Logger) mail.Sender { return sender })
+	return a.acquireOutbox(fingerprint(m), func(*slog.Logger) mail.Sender { return sender })
 }
 
 func (a *App) acquireOutbox(where string, sender func(*slog.Logger) mail.Sender) error {

@@ -47,7 +47,7 @@ app.example.com {
 func signInMany(b *testing.B, app *App, n int) []string {
 	b.Helper()
 	tokens := []string{signIn(b, app, "ann@example.com", benchOrigin)}
-	user, err := operator{app.directory.Directory, app.core.sessions}.find(context.Background(), "ann@example.com")
+	user, err := app.operator().find(context.Background(), "ann@example.com")
 	if err != nil {
 		b.Fatal(err)
 	}

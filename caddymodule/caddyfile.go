@@ -20,8 +20,28 @@ func init() {
 //
 //	doorward {
 //		secret    <secret...>
-//		store     embedded[:<path>] | redis://... | rediss://... | unix:///...
-//		directory embedded[:<path>]
+//		store     embedded[:<path>] | <redis-url> {
+//			user              <name>
+//			password          <password>
+//			prefix            <prefix>
+//			sentinel_user     <name>
+//			sentinel_password <password>
+//			tls {
+//				ca          <pem-file>
+//				certificate <pem-file> <key-file>
+//				server_name <name>
+//			}
+//			pool_size    <number>
+//			dial_timeout <duration>
+//			timeout      <duration>
+//			pool_timeout <duration>
+//			wait         <replicas> [<duration>]
+//		}
+//		directory embedded[:<path>] | <postgres-url> {
+//			user            <name>
+//			password        <password>
+//			max_connections <number>
+//		}
 //		mail      log | <smtp-url> {
 //			from     <sender>
 //			user     <name>
@@ -69,8 +89,8 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	a := new(App)
 	err := options{
 		"secret":        texts(&a.Secrets),
-		"store":         text(&a.Store),
-		"directory":     text(&a.Directory),
+		"store":         {parse: a.parseStore},
+		"directory":     {parse: a.parseDirectory},
 		"mail":          {parse: a.parseMail},
 		"relying_party": {parse: a.parseRelyingParty, repeats: true},
 		"session": block(options{
@@ -103,6 +123,77 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		return nil, err
 	}
 	return httpcaddyfile.App{Name: "doorward", Value: caddyconfig.JSON(a, nil)}, nil
+}
+
+func (a *App) parseStore(d *caddyfile.Dispenser) error {
+	s := new(Store)
+	a.Store = s
+	if err := text(&s.URL).parse(d); err != nil {
+		return err
+	}
+	if err := s.validate(); err != nil {
+		return d.WrapErr(err)
+	}
+	err := options{
+		"user":              text(&s.User),
+		"password":          text(&s.Password),
+		"prefix":            text(&s.Prefix),
+		"sentinel_user":     text(&s.SentinelUser),
+		"sentinel_password": text(&s.SentinelPassword),
+		"tls":               {parse: s.parseTLS},
+		"pool_size":         number(&s.PoolSize),
+		"dial_timeout":      duration(&s.DialTimeout),
+		"timeout":           duration(&s.Timeout),
+		"pool_timeout":      duration(&s.PoolTimeout),
+		"wait":              {parse: s.parseWait},
+	}.checked(s.validate).parse(d)
+	if err != nil {
+		return err
+	}
+	if err := s.whole(); err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
+}
+
+func (s *Store) parseTLS(d *caddyfile.Dispenser) error {
+	s.TLS = new(TLS)
+	return block(options{
+		"ca":          text(&s.TLS.CA),
+		"certificate": {parse: s.TLS.parseCertificate},
+		"server_name": text(&s.TLS.ServerName),
+	}).parse(d)
+}
+
+func (t *TLS) parseCertificate(d *caddyfile.Dispenser) error {
+	if !d.Args(&t.Certificate, &t.Key) {
+		return d.Err("certificate wants two files: the certificate and its private key")
+	}
+	return noMore(d)
+}
+
+func (s *Store) parseWait(d *caddyfile.Dispenser) error {
+	s.Wait = new(Wait)
+	if err := readNumber(d, &s.Wait.Replicas); err != nil || d.CountRemainingArgs() == 0 {
+		return err
+	}
+	return duration(&s.Wait.Timeout).parse(d)
+}
+
+func (a *App) parseDirectory(d *caddyfile.Dispenser) error {
+	to := new(Directory)
+	a.Directory = to
+	if err := text(&to.URL).parse(d); err != nil {
+		return err
+	}
+	if err := to.validate(); err != nil {
+		return d.WrapErr(err)
+	}
+	return options{
+		"user":            text(&to.User),
+		"password":        text(&to.Password),
+		"max_connections": number(&to.MaxConnections),
+	}.checked(to.validate).parse(d)
 }
 
 func (a *App) parseMail(d *caddyfile.Dispenser) error {

@@ -49,8 +49,13 @@ func goldens(t *testing.T) []golden {
 func goldenSecrets(t *testing.T) {
 	t.Setenv("DOORWARD_SECRET", strings.Repeat("new secret ", 4))
 	t.Setenv("DOORWARD_OLD_SECRET", strings.Repeat("old secret ", 4))
-	t.Setenv("REDIS_PASSWORD", "redis")
-	t.Setenv("SMTP_PASSWORD", "smtp")
+	certificate, key := writeCertificate(t, t.TempDir(), "client")
+	for name, value := range map[string]string{
+		"REDIS_LOGIN": "doorward:redis", "REDIS_PASSWORD": "redis", "REDIS_CERTIFICATE": certificate, "REDIS_KEY": key, "SENTINEL_PASSWORD": "sentinel",
+		"STORE_URL": "redis://redis.internal", "PGPASSWORD": "postgres", "SMTP_PASSWORD": "smtp",
+	} {
+		t.Setenv(name, value)
+	}
 }
 
 func TestCaddyfilesBecomeTheJSONOfTheirGoldenFiles(t *testing.T) {

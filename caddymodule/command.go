@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -20,15 +21,16 @@ import (
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "doorward",
-		Short: "Looks after the users and sessions of a running Doorward",
+		Short: "Looks after the users, sessions and signing keys of a running Doorward",
 		Long: `
-Looks after users and sessions. The commands talk to the running server by
-Caddy's admin API, on localhost:2019 unless --address says otherwise.`,
+Looks after users, sessions and signing keys, and moves them to another server.
+The commands talk to the running server by Caddy's admin API, on localhost:2019
+unless --address says otherwise.`,
 		CobraFunc: func(c *cobra.Command) {
 			var t terminal
 			c.PersistentFlags().StringVar(&t.address, "address", "", "address of Caddy's admin API (default localhost:2019)")
 			c.PersistentFlags().BoolVar(&t.json, "json", false, "print the answer as JSON")
-			c.AddCommand(usersCommand(&t), sessionsCommand(&t))
+			c.AddCommand(usersCommand(&t), sessionsCommand(&t), keysCommand(&t), exportCommand(&t), importCommand(&t))
 		},
 	})
 }
@@ -36,7 +38,7 @@ Caddy's admin API, on localhost:2019 unless --address says otherwise.`,
 // ExpandArgs returns the arguments of a program that knows Doorward's
 // sub-commands without their prefix: "users list" is "doorward users list".
 func ExpandArgs(args []string) []string {
-	if len(args) > 1 && slices.Contains([]string{"users", "sessions"}, args[1]) {
+	if len(args) > 1 && slices.Contains([]string{"users", "sessions", "keys", "export", "import"}, args[1]) {
 		return slices.Insert(slices.Clone(args), 1, "doorward")
 	}
 	return args
@@ -172,13 +174,6 @@ func user(who string) string { return "/users/" + url.PathEscape(who) }
 
 // ask sends a request to the running server and decodes its answer.
 func (t *terminal) ask(method, path string, body, answer any) error {
-	address := t.address
-	if address == "" {
-		var err error
-		if address, err = caddycmd.DetermineAdminAPIAddress("", nil, "", ""); err != nil {
-			return err
-		}
-	}
 	var content io.Reader
 	if body != nil {
 		encoded, err := json.Marshal(body)
@@ -187,15 +182,37 @@ func (t *terminal) ask(method, path string, body, answer any) error {
 		}
 		content = bytes.NewReader(encoded)
 	}
-	response, err := caddycmd.AdminAPIRequest(address, method, "/doorward"+path, nil, content)
+	return t.askWith(method, path, nil, content, answer)
+}
+
+// askWith is ask for content that is encoded already.
+func (t *terminal) askWith(method, path string, header http.Header, content io.Reader, answer any) error {
+	response, err := t.request(method, path, header, content)
 	if err != nil {
-		return explain(address, err)
+		return err
 	}
 	defer response.Body.Close()
 	if err := json.NewDecoder(response.Body).Decode(answer); err != nil {
 		return fmt.Errorf("reading the server's answer: %w", err)
 	}
 	return nil
+}
+
+// request sends a request to the running server. The body of the answer is to be
+// closed.
+func (t *terminal) request(method, path string, header http.Header, content io.Reader) (*http.Response, error) {
+	address := t.address
+	if address == "" {
+		var err error
+		if address, err = caddycmd.DetermineAdminAPIAddress("", nil, "", ""); err != nil {
+			return nil, err
+		}
+	}
+	response, err := caddycmd.AdminAPIRequest(address, method, "/doorward"+path, header, content)
+	if err != nil {
+		return nil, explain(address, err)
+	}
+	return response, nil
 }
 
 // explain says in an operator's words why the server did not do it.
@@ -206,13 +223,18 @@ func explain(address string, err error) error {
 	if _, text, ok := strings.Cut(err.Error(), "{"); ok {
 		var said adminError
 		if json.Unmarshal([]byte("{"+text), &said) == nil && said.Error != "" {
-			return errors.New(strings.TrimPrefix(said.Error, "directory: "))
+			return readable(errors.New(said.Error))
 		}
 	}
 	if strings.Contains(err.Error(), "HTTP 404") {
 		return fmt.Errorf("the server whose admin API is at %s was built without Doorward", address)
 	}
 	return err
+}
+
+// readable returns an error without the name of the package that it is from.
+func readable(err error) error {
+	return errors.New(strings.ReplaceAll(err.Error(), "directory: ", ""))
 }
 
 // print prints an answer as JSON if that was asked for, else as text.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -18,7 +19,7 @@ func runCommand(address string, args ...string) (string, error) {
 	t := &terminal{address: address}
 	root := &cobra.Command{Use: "doorward", SilenceUsage: true, SilenceErrors: true}
 	root.PersistentFlags().BoolVar(&t.json, "json", false, "")
-	root.AddCommand(usersCommand(t), sessionsCommand(t))
+	root.AddCommand(usersCommand(t), sessionsCommand(t), keysCommand(t), exportCommand(t), importCommand(t))
 	var output bytes.Buffer
 	root.SetOut(&output)
 	root.SetErr(&output)
@@ -31,6 +32,9 @@ func TestSubcommandsNeedNoPrefix(t *testing.T) {
 	for _, tt := range []struct{ args, want []string }{
 		{[]string{"doorward", "users", "list"}, []string{"doorward", "doorward", "users", "list"}},
 		{[]string{"doorward", "sessions", "end", "a"}, []string{"doorward", "doorward", "sessions", "end", "a"}},
+		{[]string{"doorward", "keys", "rotate", "--now"}, []string{"doorward", "doorward", "keys", "rotate", "--now"}},
+		{[]string{"doorward", "export", "-o", "x"}, []string{"doorward", "doorward", "export", "-o", "x"}},
+		{[]string{"doorward", "import", "x"}, []string{"doorward", "doorward", "import", "x"}},
 		{[]string{"doorward", "doorward", "users", "list"}, []string{"doorward", "doorward", "users", "list"}},
 		{[]string{"doorward", "run", "users"}, []string{"doorward", "run", "users"}},
 		{[]string{"doorward"}, []string{"doorward"}},
@@ -45,7 +49,7 @@ func TestSubcommandsNeedNoPrefix(t *testing.T) {
 	}
 }
 
-func TestCommandsLookAfterUsersAndSessions(t *testing.T) {
+func TestCommandsLookAfterUsersSessionsAndKeys(t *testing.T) {
 	dataHome(t)
 	admin := fmt.Sprintf("localhost:%d", freePort(t))
 	base := fmt.Sprintf("http://localhost:%d", freePort(t))
@@ -81,6 +85,18 @@ func TestCommandsLookAfterUsersAndSessions(t *testing.T) {
 		{"sessions end ann@example.com --all", "ended\n", ""},
 		{"users remove ann@example.com", "removed ann@example.com\n", ""},
 		{"users remove ann@example.com", "", "no such user"},
+		{"keys list", "signing", ""},
+		{"keys list", "GOES", ""},
+		{"keys rotate", " signs from ", ""},
+		{"keys list", "next", ""},
+		{"keys rotate --now", " signs now\n", ""},
+		{"keys rotate --now --json", `"state": "signing"`, ""},
+		{"keys list --json", `"state": "verifying"`, ""},
+		{"keys reseal", "sealed with the newest secret already\n", ""},
+		{"keys reseal --json", `"resealed": 0`, ""},
+		{"keys rotate now", "", "now"},
+		{"keys list extra", "", "extra"},
+		{"keys rotat", "", "rotat"},
 		{"users add", "", "accepts 1 arg"},
 		{"users list extra", "", "extra"},
 	}
@@ -122,5 +138,32 @@ func TestCommandsSayWhatKeepsThemFromTheServer(t *testing.T) {
 		if _, err := runCommand(tt.address, "users", "list"); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: error %v, want %q", tt.name, err, tt.want)
 		}
+	}
+}
+
+func TestResealingTellsWhenTheOldSecretCanGo(t *testing.T) {
+	dataHome(t)
+	admin := fmt.Sprintf("localhost:%d", freePort(t))
+	site := func(secrets string) string {
+		return "{\n\tadmin " + admin + "\n\tpersist_config off\n\tlog {\n\t\toutput discard\n\t}\n\tdoorward {\n\t\tsecret " + secrets +
+			"\n\t\tsession {\n\t\t\tidle 2h\n\t\t}\n\t}\n}\nhttp://localhost:" + fmt.Sprint(freePort(t)) + " {\n\tdoorward\n}\n"
+	}
+	for _, secrets := range []string{fmt.Sprintf("%q", oldSecret), fmt.Sprintf("%q %q", newSecret, oldSecret)} {
+		if err := load(t, site(secrets)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	output, err := runCommand(admin, "keys", "reseal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(output, "sealed again: 1\nThe old secret can go after ")
+	text, _, _ := strings.Cut(rest, ",")
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		t.Fatalf("%v: %s", err, output)
+	}
+	if in := time.Until(at); in < 2*time.Hour || in > 2*time.Hour+10*time.Minute {
+		t.Errorf("the old secret can go in %v, want the idle limit and a little", in)
 	}
 }

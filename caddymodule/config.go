@@ -242,6 +242,16 @@ func (a *App) validate() error {
 			return err
 		}
 	}
+	if a.Store != nil {
+		if err := a.Store.validate(); err != nil {
+			return err
+		}
+	}
+	if a.Directory != nil {
+		if err := a.Directory.validate(); err != nil {
+			return err
+		}
+	}
 	if a.Mail != nil {
 		return a.Mail.validate()
 	}

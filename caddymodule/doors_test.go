@@ -54,7 +54,7 @@ func TestRequestPassesAllDoorsOfItsSite(t *testing.T) {
 	}
 	a := running(t)
 	ann, bob := signIn(t, a, "ann@example.com", base), signIn(t, a, "bob@example.com", base)
-	operator := operator{a.directory.Directory, a.core.sessions}
+	operator := a.operator()
 	if _, err := operator.setGroups(context.Background(), "ann@example.com", []string{"admins"}); err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +260,7 @@ func TestPlaceholdersTellWhoTheVisitorIs(t *testing.T) {
 	}
 	a := running(t)
 	token := signIn(t, a, "ann@example.com", base)
-	operator := operator{a.directory.Directory, a.core.sessions}
+	operator := a.operator()
 	if _, err := operator.setGroups(context.Background(), "ann@example.com", []string{"staff", "admins"}); err != nil {
 		t.Fatal(err)
 	}

@@ -140,7 +140,7 @@ func (h *Handler) open(same []*Handler) {
 		Site:          h.site.find,
 		ClientAddress: clientAddress,
 		Logger:        h.app.logger,
-		Now:           time.Now,
+		Now:           now,
 	})
 }
 

@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"context"
-	"errors"
 
 	"github.com/doorward/doorward/directory"
 	"github.com/doorward/doorward/session"
@@ -17,27 +16,38 @@ func (s keyStorage) Keys(ctx context.Context) ([]session.StoredKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	var keys []session.StoredKey
-	for _, k := range all {
-		keys = append(keys, session.StoredKey{
-			ID: k.ID, Algorithm: k.Algorithm, Public: k.Public, Sealed: k.Sealed, CreatedAt: k.CreatedAt, SignsFrom: k.SignsFrom,
-		})
-	}
-	return keys, nil
+	return storedKeys(all), nil
 }
 
-// AddKey implements session.KeyStorage.
-func (s keyStorage) AddKey(ctx context.Context, k session.StoredKey) error {
-	return s.Directory.AddKey(ctx, directory.Key{
-		ID: k.ID, Algorithm: k.Algorithm, Public: k.Public, Sealed: k.Sealed, CreatedAt: k.CreatedAt, SignsFrom: k.SignsFrom,
+// ChangeKeys implements session.KeyStorage.
+func (s keyStorage) ChangeKeys(ctx context.Context, change func([]session.StoredKey) ([]session.StoredKey, error)) error {
+	return s.Directory.ChangeKeys(ctx, func(before []directory.Key) ([]directory.Key, error) {
+		after, err := change(storedKeys(before))
+		if err != nil {
+			return nil, err
+		}
+		return directoryKeys(after), nil
 	})
 }
 
-// RemoveKey implements session.KeyStorage.
-func (s keyStorage) RemoveKey(ctx context.Context, id string) error {
-	err := s.Directory.RemoveKey(ctx, id)
-	if errors.Is(err, directory.ErrNotFound) {
-		return nil
+func storedKeys(all []directory.Key) []session.StoredKey {
+	var keys []session.StoredKey
+	for _, k := range all {
+		keys = append(keys, session.StoredKey{
+			ID: k.ID, Algorithm: k.Algorithm, Public: k.Public, Sealed: k.Sealed,
+			CreatedAt: k.CreatedAt, SignsFrom: k.SignsFrom, RetiresAt: k.RetiresAt,
+		})
 	}
-	return err
+	return keys
+}
+
+func directoryKeys(all []session.StoredKey) []directory.Key {
+	var keys []directory.Key
+	for _, k := range all {
+		keys = append(keys, directory.Key{
+			ID: k.ID, Algorithm: k.Algorithm, Public: k.Public, Sealed: k.Sealed,
+			CreatedAt: k.CreatedAt, SignsFrom: k.SignsFrom, RetiresAt: k.RetiresAt,
+		})
+	}
+	return keys
 }

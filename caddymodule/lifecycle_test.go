@@ -114,7 +114,7 @@ func TestOneFileIsOneStore(t *testing.T) {
 	home := dataHome(t)
 	t.Chdir(home)
 	config := func(where string) []byte {
-		return []byte(`{"apps":{"doorward":{"store":"embedded:` + where + `"}}}`)
+		return []byte(`{"apps":{"doorward":{"store":{"url":"embedded:` + where + `"}}}}`)
 	}
 	a := provision(t, config("./x/../store.db"))
 	b := provision(t, config(filepath.Join(home, "store.db")))

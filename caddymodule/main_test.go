@@ -17,8 +17,13 @@ import (
 	"github.com/doorward/doorward/session"
 )
 
-// TestMain keeps the tests, and Caddy in them, away from the user's own files.
+// TestMain keeps the tests, and Caddy in them, away from the user's own files. The
+// program is also a gateway for tests of the clock.
 func TestMain(m *testing.M) {
+	if path := os.Getenv(clockVariable); path != "" {
+		runWithWrongClock(path)
+		return
+	}
 	dir, err := os.MkdirTemp("", "caddymodule-")
 	if err != nil {
 		panic(err)
@@ -118,8 +123,11 @@ func load(t testing.TB, caddyfile string) error {
 			t.Error(err)
 		}
 	})
-	return caddy.Load(config, true)
+	return reload(config)
 }
+
+// reload makes Caddy run a configuration, or go on with the one that it runs.
+func reload(config []byte) error { return caddy.Load(config, true) }
 
 // running returns the app of the configuration that Caddy runs.
 func running(t testing.TB) *App {
@@ -176,7 +184,7 @@ func pooled() (keys []string) {
 func signIn(t testing.TB, a *App, address, origin string) string {
 	t.Helper()
 	ctx := context.Background()
-	user, _, err := operator{a.directory.Directory, a.core.sessions}.add(ctx, address, "", nil)
+	user, _, err := a.operator().add(ctx, address, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

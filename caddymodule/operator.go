@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/doorward/doorward/directory"
 	"github.com/doorward/doorward/handlers"
@@ -19,6 +18,12 @@ import (
 type operator struct {
 	directory *directory.Directory
 	sessions  *session.Sessions
+	keys      *session.KeySet
+}
+
+// operator returns what an operator can do to a running app.
+func (a *App) operator() operator {
+	return operator{a.directory.Directory, a.core.sessions, a.core.keys}
 }
 
 // errNoUser and errNoSession tell an operator what is not there.
@@ -133,7 +138,7 @@ func (o operator) remove(ctx context.Context, who string) error {
 	if err := o.directory.RemoveUser(ctx, u.ID); err != nil {
 		return err
 	}
-	identity := handlers.IdentityOf(u, time.Now())
+	identity := handlers.IdentityOf(u, now())
 	identity.Disabled = true
 	return errors.Join(o.sessions.IdentityChanged(ctx, identity), o.note(ctx, u.ID, "user_removed", ""))
 }
@@ -145,7 +150,7 @@ func (o operator) changed(ctx context.Context, id, what, detail string) (directo
 	if err != nil {
 		return directory.User{}, err
 	}
-	if err := o.sessions.IdentityChanged(ctx, handlers.IdentityOf(u, time.Now())); err != nil {
+	if err := o.sessions.IdentityChanged(ctx, handlers.IdentityOf(u, now())); err != nil {
 		return directory.User{}, fmt.Errorf("the change is made, but open sessions could not be told; do it again: %w", err)
 	}
 	return u, o.note(ctx, id, what, detail)
@@ -153,7 +158,7 @@ func (o operator) changed(ctx context.Context, id, what, detail string) (directo
 
 // note writes an audit record of what an operator did.
 func (o operator) note(ctx context.Context, userID, what, detail string) error {
-	err := o.directory.Record(ctx, directory.Event{At: time.Now(), Type: what, UserID: userID, Detail: detail, Client: "operator"})
+	err := o.directory.Record(ctx, directory.Event{At: now(), Type: what, UserID: userID, Detail: detail, Client: "operator"})
 	if err != nil {
 		return fmt.Errorf("recording %s: %w", what, err)
 	}

@@ -92,10 +92,11 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// noMore refuses further arguments.
+// noMore refuses further arguments. It does not repeat them: one may be half of a
+// password, or a URL that has one.
 func noMore(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
-		return d.ArgErr()
+		return d.Err("too many arguments; one with spaces in it stands in quotes")
 	}
 	return nil
 }
@@ -137,31 +138,45 @@ func texts(to *[]string) option {
 // duration is an option with a duration such as 90s, 12h or 30d.
 func duration(to *caddy.Duration) option {
 	return option{parse: func(d *caddyfile.Dispenser) error {
-		if !d.NextArg() {
-			return d.ArgErr()
+		if err := readDuration(d, to); err != nil {
+			return err
 		}
-		v, err := caddy.ParseDuration(d.Val())
-		if err != nil || v <= 0 {
-			return d.Errf("%q is not a duration such as 90s, 15m, 12h or 30d", d.Val())
-		}
-		*to = caddy.Duration(v)
 		return noMore(d)
 	}}
+}
+
+func readDuration(d *caddyfile.Dispenser, to *caddy.Duration) error {
+	if !d.NextArg() {
+		return d.ArgErr()
+	}
+	v, err := caddy.ParseDuration(d.Val())
+	if err != nil || v <= 0 {
+		return d.Errf("%q is not a duration such as 90s, 15m, 12h or 30d", d.Val())
+	}
+	*to = caddy.Duration(v)
+	return nil
 }
 
 // number is an option with a number above zero.
 func number[N int | int64](to *N) option {
 	return option{parse: func(d *caddyfile.Dispenser) error {
-		if !d.NextArg() {
-			return d.ArgErr()
+		if err := readNumber(d, to); err != nil {
+			return err
 		}
-		v, err := strconv.Atoi(d.Val())
-		if err != nil || v <= 0 {
-			return d.Errf("%q is not a number above zero", d.Val())
-		}
-		*to = N(v)
 		return noMore(d)
 	}}
+}
+
+func readNumber[N int | int64](d *caddyfile.Dispenser, to *N) error {
+	if !d.NextArg() {
+		return d.ArgErr()
+	}
+	v, err := strconv.Atoi(d.Val())
+	if err != nil || v <= 0 {
+		return d.Errf("%q is not a number above zero", d.Val())
+	}
+	*to = N(v)
+	return nil
 }
 
 // choice is an option with one of a few words for an argument.

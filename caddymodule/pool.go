@@ -10,6 +10,7 @@ import (
 
 	"github.com/doorward/doorward/directory"
 	"github.com/doorward/doorward/mail"
+	"github.com/doorward/doorward/session"
 	"github.com/doorward/doorward/store"
 )
 
@@ -36,6 +37,26 @@ type pooledStore struct {
 // Destruct implements caddy.Destructor.
 func (p *pooledStore) Destruct() error { return p.Close() }
 
+// pooledStreams are the open streams of a store. Like it, they outlive a
+// configuration, and the next one looks after them.
+type pooledStreams struct{ *session.Streams }
+
+// Destruct implements caddy.Destructor.
+func (p *pooledStreams) Destruct() error {
+	p.Close()
+	return nil
+}
+
+// provisionStreams takes the streams of the store that was taken before them, and
+// that is let go after them: they end before it is closed.
+func (a *App) provisionStreams() (err error) {
+	key := poolKey{"streams", fmt.Sprintf("of %p", a.store)}
+	a.streams, err = acquire(&a.undo, key, func() (*pooledStreams, error) {
+		return &pooledStreams{session.NewStreams()}, nil
+	})
+	return err
+}
+
 type pooledDirectory struct{ *directory.Directory }
 
 // Destruct implements caddy.Destructor.
@@ -52,7 +73,7 @@ func newPooledOutbox(l *slog.Logger, sender func(*slog.Logger) mail.Sender) *poo
 	current := new(currentLog)
 	current.follow(l)
 	logger := slog.New(current)
-	return &pooledOutbox{mail.NewOutbox(sender(logger), mail.OutboxOptions{Logger: logger}), current}
+	return &pooledOutbox{mail.NewOutbox(sender(logger), mail.OutboxOptions{Logger: logger, Now: now}), current}
 }
 
 // Destruct implements caddy.Destructor. Letters that wait get a few seconds.

@@ -18,7 +18,7 @@ import (
 // credentials.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	h.headers.Strip(r)
-	stripUpgrade(r.Header)
+	socket := stripUpgrade(r)
 	if !h.app.awaitReady(r.Context()) {
 		h.cookie.Cut(r.Header) // error routes may lead to an app
 		w.Header().Set("Retry-After", "5")
@@ -30,9 +30,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return nil
 	}
 	p := h.passage(r)
-	v, err := p.known(), error(nil)
+	known := p.known()
+	v, err := known, error(nil)
 	if !h.opens(r) {
-		v, err = h.admit(r, p)
+		v, err = h.admit(r, p, socket)
 	}
 	if err == nil && v != nil {
 		err = h.introduce(r, v)
@@ -43,6 +44,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	p.note(v)
 	h.cookie.Cut(r.Header)
+	if v != known && (socket || wantsEvents(r)) { // the door that let them in looks after it
+		return h.serveStream(w, r, v, next)
+	}
 	return next.ServeHTTP(w, r)
 }
 
@@ -77,7 +81,7 @@ func (h *Handler) opens(r *http.Request) bool {
 }
 
 // admit returns who makes a request, if they may pass.
-func (h *Handler) admit(r *http.Request, p *passage) (*session.Visitor, error) {
+func (h *Handler) admit(r *http.Request, p *passage, socket bool) (*session.Visitor, error) {
 	site, ok := h.site.find(r)
 	if !ok {
 		return nil, handlers.Misdirected
@@ -92,7 +96,7 @@ func (h *Handler) admit(r *http.Request, p *passage) (*session.Visitor, error) {
 	if !h.policy.Admits(v.Identity) {
 		return nil, handlers.NotAdmitted
 	}
-	if hijacks(r, site.Origin) {
+	if socket && elsewhere(r, site.Origin) {
 		return nil, handlers.CrossOrigin
 	}
 	return v, nil

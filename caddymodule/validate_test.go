@@ -15,6 +15,11 @@ import (
 func TestValidateRefusesWhatCannotWork(t *testing.T) {
 	const site = "app.example.com {\n\tdoorward\n}\n"
 	global := func(body string) string { return "{\n\tdoorward {\n" + body + "\n\t}\n}\n" }
+	shared := func(body string) string { return global("secret "+strings.Repeat("x", 32)+"\n"+body) + site }
+	t.Setenv("DOORWARD_TEST_PLACE", "memcached://localhost")
+	t.Setenv("DOORWARD_TEST_EMBEDDED", "embedded")
+	t.Setenv("DOORWARD_TEST_REDIS", "redis://localhost")
+	t.Setenv("DOORWARD_TEST_HOST", "localhost:6379")
 	tests := []struct {
 		name, caddyfile string
 		want            []string
@@ -39,9 +44,19 @@ func TestValidateRefusesWhatCannotWork(t *testing.T) {
 		{"secret from a variable that is not set", global("secret {env.DOORWARD_NOT_SET}") + site, []string{"secret", "env.DOORWARD_NOT_SET"}},
 		{"secret from a file that is not there", global("secret {file./does/not/exist}") + site, []string{"secret"}},
 		{"store from a variable that is not set", global("store {env.DOORWARD_NOT_SET}") + site, []string{"store", "env.DOORWARD_NOT_SET"}},
-		{"shared store without a secret", global("store redis://localhost:6379") + site, []string{"secret {env.DOORWARD_SECRET}"}},
-		{"unknown store", global("secret "+strings.Repeat("x", 32)+"\nstore memcached://localhost") + site, []string{"store: want embedded", "redis://"}},
-		{"unknown directory", global("directory mysql://localhost") + site, []string{"directory: want embedded"}},
+		{"shared store without a secret", global("store redis://localhost:6379") + site, []string{"a store that other nodes may use", "secret {env.DOORWARD_SECRET}"}},
+		{"shared directory without a secret", global("directory postgres://localhost/doorward") + site, []string{"a directory that other nodes may use", "secret {env.DOORWARD_SECRET}"}},
+		{"directory from a variable that is not set", global("directory {env.DOORWARD_NOT_SET}") + site, []string{"directory", "env.DOORWARD_NOT_SET"}},
+		{"unknown store from a variable", shared("store {env.DOORWARD_TEST_PLACE}"), []string{"store: want embedded", "redis+sentinel://"}},
+		{"unknown directory from a variable", shared("directory {env.DOORWARD_TEST_PLACE}"), []string{"directory: want embedded", "postgres://"}},
+		{"options of a store that turns out to be embedded", shared("store {env.DOORWARD_TEST_EMBEDDED} {\n prefix x:\n}"), []string{"store: an embedded store has no options"}},
+		{"options of a directory that turns out to be embedded", shared("directory {env.DOORWARD_TEST_EMBEDDED} {\n max_connections 3\n}"), []string{"directory: an embedded directory has no options"}},
+		{"tls of a store that turns out to be without", shared("store {env.DOORWARD_TEST_REDIS} {\n tls {\n server_name x\n}\n}"), []string{"store: tls is for a URL that begins with rediss://"}},
+		{"a user whose password is not said", shared("store {env.DOORWARD_TEST_REDIS} {\n user door\n}"), []string{"store: the user wants a password"}},
+		{"a host that turns out to be a port too many", shared("store redis://{env.DOORWARD_TEST_HOST}:6379"), []string{"store: "}},
+		{"authorities that are not there", shared("store rediss://localhost {\n tls {\n ca /does/not/exist.pem\n}\n}"), []string{"store: reading tls ca", "/does/not/exist.pem"}},
+		{"authorities of PostgreSQL that are not there", shared("directory postgres://localhost/doorward?sslmode=verify-full&sslrootcert=/does/not/exist.pem"), []string{"directory: ", "/does/not/exist.pem"}},
+		{"a mode of TLS that PostgreSQL does not have", shared("directory postgres://localhost/doorward?sslmode=verify"), []string{"directory: ", "sslmode"}},
 		{"mail URL", global("mail localhost:25 {\n from a@example.com\n}") + site, []string{"mail"}},
 		{"mail sender", global("mail smtp://localhost:587 {\n from example\n}") + site, []string{"sender"}},
 		{"mail with a password that is not set", global("mail smtp://localhost:587 {\n from a@example.com\n password {env.DOORWARD_NOT_SET}\n}") + site, []string{"mail", "env.DOORWARD_NOT_SET"}},
@@ -84,6 +99,21 @@ func TestValidateRefusesJSONOutOfBounds(t *testing.T) {
 		{"cookie", `{"session":{"cookie":"a;b"}}`, "cookie"},
 		{"relying party", `{"relying_parties":[{"id":"https://example.com"}]}`, "relying party"},
 		{"no relying party", `{"relying_parties":[{}]}`, "relying party"},
+		{"store with a text for an object", `{"store":"embedded"}`, "store"},
+		{"unknown store", `{"store":{"url":"memcached://localhost"}}`, "store: want embedded"},
+		{"misspelt field of the store", `{"store":{"ulr":"embedded"}}`, "ulr"},
+		{"options without a Redis", `{"store":{"prefix":"x:"}}`, "embedded store has no options"},
+		{"negative pool", `{"store":{"url":"redis://localhost","pool_size":-1}}`, "pool_size"},
+		{"negative time-out", `{"store":{"url":"redis://localhost","timeout":-1}}`, "timeout"},
+		{"nobody to wait for", `{"store":{"url":"redis://localhost","wait":{}}}`, "wait wants the number of replicas"},
+		{"fewer than nobody to wait for", `{"store":{"url":"redis://localhost","wait":{"replicas":-1}}}`, "wait wants the number of replicas"},
+		{"no time to wait", `{"store":{"url":"redis://localhost","wait":{"replicas":1,"timeout":1}}}`, "time-out of wait"},
+		{"a key without its certificate", `{"store":{"url":"rediss://localhost","tls":{"key":"client.key"}}}`, "two files"},
+		{"a certificate without its key", `{"store":{"url":"rediss://localhost","tls":{"certificate":"client.pem"}}}`, "two files"},
+		{"a sentinel's user without a password", `{"store":{"url":"redis+sentinel://s1/door","sentinel_user":"x"}}`, "sentinel_password"},
+		{"unknown directory", `{"directory":{"url":"mysql://localhost"}}`, "directory: want embedded"},
+		{"options without a PostgreSQL", `{"directory":{"max_connections":3}}`, "embedded directory has no options"},
+		{"negative connections", `{"directory":{"url":"postgres://localhost/doorward","max_connections":-1}}`, "max_connections"},
 		{"mail to nowhere", `{"mail":{}}`, "mail wants the URL"},
 		{"mail to both", `{"mail":{"log":true,"url":"smtp://localhost","from":"a@example.com"}}`, "not both"},
 		{"mail from nobody", `{"mail":{"url":"smtp://localhost"}}`, "mail wants a sender"},

@@ -16,20 +16,30 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/directory"
+	"github.com/doorward/doorward/directory/directorytest"
 )
 
 const (
-	childPath  = "DOORWARD_TEST_CHILD_PATH"  // makes the test binary a child
+	childPlace = "DOORWARD_TEST_CHILD_PLACE" // a path or a URL; makes the test binary a child
 	childName  = "DOORWARD_TEST_CHILD_NAME"  // distinguishes its addresses
 	childUsers = "DOORWARD_TEST_CHILD_USERS" // how many to create; endless if empty
 )
 
 // child opens the directory and creates users with a passkey each, until it is
 // killed. It says what was answered, one line each, after it was answered.
-func child(ctx context.Context, path string) error {
-	d := directory.NewSQLite(directory.SQLiteOptions{Path: path})
+func child(ctx context.Context, place string) error {
+	d := directory.NewSQLite(directory.SQLiteOptions{Path: place})
+	if strings.HasPrefix(place, "postgres://") {
+		var err error
+		if d, err = directory.NewPostgres(directory.PostgresOptions{URL: place}); err != nil {
+			return err
+		}
+	}
 	if err := d.Open(ctx); err != nil {
 		return err
+	}
+	if name := os.Getenv(childImport); name != "" {
+		return importingChild(ctx, d, name)
 	}
 	users := 1 << 30
 	if s := os.Getenv(childUsers); s != "" {
@@ -63,9 +73,9 @@ func child(ctx context.Context, path string) error {
 	})...)
 }
 
-func childCommand(ctx context.Context, path, name string) *exec.Cmd {
+func childCommand(ctx context.Context, place, name string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, os.Args[0])
-	cmd.Env = append(os.Environ(), childPath+"="+path, childName+"="+name)
+	cmd.Env = append(os.Environ(), childPlace+"="+place, childName+"="+name)
 	cmd.Stderr = os.Stderr
 	return cmd
 }
@@ -74,36 +84,59 @@ func TestKill9LosesNothingThatWasAnswered(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts and kills processes")
 	}
-	path := filepath.Join(t.TempDir(), "directory.db")
-	var answered []string
-	for round := range 12 {
-		answered = append(answered, killAfter(t, path, fmt.Sprintf("round%d", round), 1+rand.IntN(60))...)
+	t.Run("SQLite", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "directory.db")
+		killRounds(t, 12, path, func(t *testing.T) *directory.Directory {
+			for _, pragma := range []string{`integrity_check`, `foreign_key_check`} {
+				if got := report(t, path, pragma); got != "" && got != "ok" {
+					t.Errorf("%s: %s", pragma, got)
+				}
+			}
+			return openSQLite(t, path, time.Now)
+		})
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		url := directorytest.SharedPostgres(t).URL()
+		killRounds(t, 6, url, func(t *testing.T) *directory.Directory { return openPostgres(t, url, time.Now) })
+	})
+}
 
-		d := openSQLite(t, path, time.Now)
+// killRounds kills children that write to place, and holds after each of them
+// that all answers are true, and that there is no half user.
+func killRounds(t *testing.T, rounds int, place string, open func(t *testing.T) *directory.Directory) {
+	t.Helper()
+	var answered []string
+	for round := range rounds {
+		answered = append(answered, killAfter(t, place, fmt.Sprintf("round%d", round), 1+rand.IntN(60), nil)...)
+
+		d := open(t)
 		for _, line := range answered {
 			checkAnswer(t, d, line)
 		}
-		users, err := d.Users(t.Context(), "", 10_000)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, u := range users {
-			if _, ok := u.Primary(); !ok || len(u.Emails) != 1 || len(u.Groups) != 1 {
-				t.Errorf("round %d: half a user: %+v", round, u)
-			}
-		}
+		wantWholeUsers(t, d)
 		if err := d.Close(); err != nil {
 			t.Fatal(err)
 		}
-		for _, pragma := range []string{`integrity_check`, `foreign_key_check`} {
-			if got := report(t, path, pragma); got != "" && got != "ok" {
-				t.Errorf("round %d: %s: %s", round, pragma, got)
-			}
-		}
 	}
-	if len(answered) < 12 {
+	if len(answered) < rounds {
 		t.Errorf("only %d answers in all rounds", len(answered))
 	}
+}
+
+// wantWholeUsers fails the test if a user lacks what it was made with, and
+// returns how many users there are.
+func wantWholeUsers(t testing.TB, d *directory.Directory) int {
+	t.Helper()
+	users, err := d.Users(t.Context(), "", 10_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range users {
+		if _, ok := u.Primary(); !ok || len(u.Emails) != 1 || len(u.Groups) != 1 {
+			t.Errorf("half a user: %+v", u)
+		}
+	}
+	return len(users)
 }
 
 // A process that dies while it makes the file or the tables leaves nothing
@@ -112,10 +145,10 @@ func TestKill9WhileMigratingIsMadeGood(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts and kills processes")
 	}
-	for round := range 12 {
-		path := filepath.Join(t.TempDir(), "state", "directory.db")
-		answered := killAfter(t, path, "early", 0)
-		d := openSQLite(t, path, time.Now)
+	early := func(t *testing.T, place string, begun func() bool, open func(t *testing.T) *directory.Directory) {
+		t.Helper()
+		answered := killAfter(t, place, "early", 0, begun)
+		d := open(t)
 		for _, line := range answered {
 			checkAnswer(t, d, line)
 		}
@@ -123,17 +156,35 @@ func TestKill9WhileMigratingIsMadeGood(t *testing.T) {
 		if err := d.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if got := report(t, path, `integrity_check`); got != "ok" {
-			t.Errorf("round %d: %s", round, got)
-		}
 	}
+	t.Run("SQLite", func(t *testing.T) {
+		for round := range 12 {
+			path := filepath.Join(t.TempDir(), "state", "directory.db")
+			early(t, path, func() bool {
+				_, err := os.Stat(path)
+				return err == nil
+			}, func(t *testing.T) *directory.Directory { return openSQLite(t, path, time.Now) })
+			if got := report(t, path, `integrity_check`); got != "ok" {
+				t.Errorf("round %d: %s", round, got)
+			}
+		}
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		p := directorytest.SharedPostgres(t)
+		for range 6 {
+			url := p.NewDatabase()
+			early(t, url, func() bool {
+				return p.QueryIn(url, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()`)[0] != "1"
+			}, func(t *testing.T) *directory.Directory { return openPostgres(t, url, time.Now) })
+		}
+	})
 }
 
 // killAfter kills a child after it has answered n times, and returns its
-// answers. With n = 0 it does not wait for any.
-func killAfter(t *testing.T, path, name string, n int) (answers []string) {
+// answers. With n = 0 it waits for none, but for begun to be true.
+func killAfter(t *testing.T, place, name string, n int, begun func() bool) (answers []string) {
 	t.Helper()
-	cmd := childCommand(t.Context(), path, name)
+	cmd := childCommand(t.Context(), place, name)
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -147,9 +198,9 @@ func killAfter(t *testing.T, path, name string, n int) (answers []string) {
 		}
 	}
 	if n == 0 {
-		// As soon as the file is there, or some moments later: making the
-		// tables takes some milliseconds.
-		waitForFile(t, path)
+		// At once, or some moments later: making the tables takes some
+		// milliseconds.
+		waitFor(t, "the child to begin", begun)
 		time.AfterFunc(time.Duration(rand.IntN(15))*time.Millisecond, kill)
 	}
 	r := bufio.NewReader(stdout)
@@ -169,14 +220,12 @@ func killAfter(t *testing.T, path, name string, n int) (answers []string) {
 	return answers
 }
 
-func waitForFile(t *testing.T, path string) {
+// waitFor waits until something is so.
+func waitFor(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
-		if _, err := os.Stat(path); err == nil {
-			return
-		}
+	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("the child made no file")
+			t.Fatalf("waited a minute for %s", what)
 		}
 	}
 }
@@ -235,21 +284,30 @@ func report(t *testing.T, path, pragma string) string {
 	return strings.Join(lines, "\n")
 }
 
-func TestTwoProcessesShareAFile(t *testing.T) {
+func TestProcessesShareADatabase(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts processes")
 	}
-	path := filepath.Join(t.TempDir(), "state", "directory.db")
-	errs := concurrently(4, func(i int) error {
-		cmd := childCommand(t.Context(), path, fmt.Sprintf("process%d", i))
-		cmd.Env = append(cmd.Env, childUsers+"=20")
-		return cmd.Run()
+	share := func(t *testing.T, place string, open func() *directory.Directory) {
+		t.Helper()
+		errs := concurrently(4, func(i int) error {
+			cmd := childCommand(t.Context(), place, fmt.Sprintf("process%d", i))
+			cmd.Env = append(cmd.Env, childUsers+"=20")
+			return cmd.Run()
+		})
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+		if n := wantWholeUsers(t, open()); n != 80 {
+			t.Errorf("got %d users, want 80", n)
+		}
+	}
+	t.Run("SQLite", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "state", "directory.db")
+		share(t, path, func() *directory.Directory { return openSQLite(t, path, time.Now) })
 	})
-	if err := errors.Join(errs...); err != nil {
-		t.Fatal(err)
-	}
-	d := openSQLite(t, path, time.Now)
-	if users, err := d.Users(t.Context(), "", 1000); err != nil || len(users) != 80 {
-		t.Errorf("got %d users, %v, want 80", len(users), err)
-	}
+	t.Run("PostgreSQL", func(t *testing.T) {
+		url := directorytest.SharedPostgres(t).URL()
+		share(t, url, func() *directory.Directory { return openPostgres(t, url, time.Now) })
+	})
 }

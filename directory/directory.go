@@ -12,9 +12,11 @@
 // opens no sealed key, and remembers nothing that expires: that is what package
 // store is for.
 //
-// One set of queries serves every database. What differs between them (how to
-// connect, migrations, the lock around them) stands in the file named after
-// the database.
+// It lives in a file of this machine (NewSQLite) or on a PostgreSQL server that
+// any number of machines share (NewPostgres). One set of queries serves both.
+// What differs (how to connect, what a transaction needs to be durable,
+// migrations and the lock around them) stands in the files named after the
+// database. Text that one of them cannot keep, both refuse.
 package directory
 
 import (
@@ -31,12 +33,12 @@ import (
 // errors.Is; every other error means that the directory itself failed, and the
 // caller must refuse the request, not guess.
 var (
-	// ErrNotFound is returned when there is no such user, address, passkey or
-	// key. A passkey of another user is not found either.
+	// ErrNotFound is returned when there is no such user, address or passkey. A
+	// passkey of another user is not found either.
 	ErrNotFound = errors.New("directory: not found")
 
-	// ErrTaken is returned when an address, a credential ID or a key ID that
-	// would be added exists already, whoever has it.
+	// ErrTaken is returned when an address or a credential ID that would be
+	// added exists already, whoever has it, and for two keys with one ID.
 	ErrTaken = errors.New("directory: already taken")
 
 	// ErrAddress is returned by ParseAddress for what is not an address, or
@@ -65,19 +67,16 @@ var (
 
 // A Directory is a database of users. Its methods are safe for concurrent use,
 // by this process and by any other that opened the same database.
+//
+// No call takes much longer than 10 seconds, ChangeKeys than 30, also where
+// the database does not answer and the context has no end. Open, Export
+// and Import take what their context gives them.
 type Directory struct {
 	now     func() time.Time
-	connect func(context.Context) (*pools, error)
+	connect func(context.Context) (*database, error)
 
-	opening sync.Mutex // held by Open and Close
-	pools   atomic.Pointer[pools]
-}
-
-// pools are the connections to an open database. They are one and the same
-// pool where the database does not care who writes.
-type pools struct {
-	read  *sql.DB
-	write *sql.DB
+	opening  sync.Mutex // held by Open and Close
+	database atomic.Pointer[database]
 }
 
 // Open connects to the database and brings its schema up to date, holding a
@@ -86,14 +85,14 @@ type pools struct {
 func (d *Directory) Open(ctx context.Context) error {
 	d.opening.Lock()
 	defer d.opening.Unlock()
-	if d.pools.Load() != nil {
+	if d.database.Load() != nil {
 		return nil
 	}
-	p, err := d.connect(ctx)
+	db, err := d.connect(ctx)
 	if err != nil {
 		return fmt.Errorf("opening directory: %w", err)
 	}
-	d.pools.Store(p)
+	d.database.Store(db)
 	return nil
 }
 
@@ -102,11 +101,11 @@ func (d *Directory) Open(ctx context.Context) error {
 func (d *Directory) Close() error {
 	d.opening.Lock()
 	defer d.opening.Unlock()
-	p := d.pools.Swap(nil)
-	if p == nil {
+	db := d.database.Swap(nil)
+	if db == nil {
 		return nil
 	}
-	if err := errors.Join(p.read.Close(), p.write.Close()); err != nil {
+	if err := errors.Join(db.read.Close(), db.write.Close()); err != nil {
 		return fmt.Errorf("closing directory: %w", err)
 	}
 	return nil
@@ -114,78 +113,12 @@ func (d *Directory) Close() error {
 
 // Ping asks the database a question that it can only answer from its tables.
 func (d *Directory) Ping(ctx context.Context) error {
-	p := d.pools.Load()
-	if p == nil {
-		return fmt.Errorf("asking directory: %w", errNotOpen)
-	}
+	_, err := read(ctx, d, "asking directory", scanOne, `SELECT 1 FROM users LIMIT 1`)
+	return err
+}
+
+func scanOne(rows *sql.Rows) (int, error) {
 	var one int
-	err := p.read.QueryRowContext(ctx, `SELECT 1 FROM users LIMIT 1`).Scan(&one)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return fmt.Errorf("asking directory: %w", err)
-	}
-	return nil
-}
-
-// write runs change in a transaction, which is on disk when write returns nil
-// and has left no trace when it returns an error.
-func (d *Directory) write(ctx context.Context, doing string, change func(*sql.Tx) error) error {
-	p := d.pools.Load()
-	if p == nil {
-		return fmt.Errorf("%s: %w", doing, errNotOpen)
-	}
-	tx, err := p.write.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("%s: %w", doing, err)
-	}
-	defer tx.Rollback() // after Commit it does nothing
-	if err := change(tx); err != nil {
-		return fmt.Errorf("%s: %w", doing, err)
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("%s: %w", doing, err)
-	}
-	return nil
-}
-
-// read returns the rows of one query, made into values by scan. One query sees
-// the database at one moment, so readers need no transaction.
-func read[T any](ctx context.Context, d *Directory, doing string, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
-	p := d.pools.Load()
-	if p == nil {
-		return nil, fmt.Errorf("%s: %w", doing, errNotOpen)
-	}
-	rows, err := p.read.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", doing, err)
-	}
-	defer rows.Close()
-	var values []T
-	for rows.Next() {
-		v, err := scan(rows)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", doing, err)
-		}
-		values = append(values, v)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", doing, err)
-	}
-	return values, nil
-}
-
-// exec runs a statement that is about one row, and returns refusal if there
-// was no such row.
-func exec(ctx context.Context, tx *sql.Tx, refusal error, statement string, args ...any) error {
-	result, err := tx.ExecContext(ctx, statement, args...)
-	if err != nil {
-		return err
-	}
-	n, err := result.RowsAffected()
-	if err != nil {
-		return err
-	}
-	if n == 0 {
-		return refusal
-	}
-	return nil
+	err := rows.Scan(&one)
+	return one, err
 }

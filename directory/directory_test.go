@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/directory"
+	"github.com/doorward/doorward/directory/directorytest"
 )
 
 // An opener returns another handle to one database each time it is called.
@@ -19,10 +20,35 @@ type opener func(t testing.TB) *directory.Directory
 // onEach runs a test on every kind of database that a directory can be in,
 // empty at the start.
 func onEach(t *testing.T, test func(t *testing.T, open opener)) {
+	t.Helper()
+	onEachRaw(t, nil, func(t *testing.T, open opener, _ func(string, ...any)) { test(t, open) })
+}
+
+// onEachRaw is onEach for tests that need a certain clock, or write to the
+// database behind the directory's back. Without a clock, time passes whenever
+// it is asked for.
+func onEachRaw(t *testing.T, now func() time.Time, test func(t *testing.T, open opener, exec func(statement string, args ...any))) {
+	t.Helper()
+	clockOr := func(now func() time.Time) func() time.Time {
+		if now != nil {
+			return now
+		}
+		c := &clock{t: epoch}
+		return c.now
+	}
 	t.Run("SQLite", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "directory.db")
-		c := &clock{t: epoch}
-		test(t, func(t testing.TB) *directory.Directory { return openSQLite(t, path, c.now) })
+		now := clockOr(now)
+		test(t,
+			func(t testing.TB) *directory.Directory { return openSQLite(t, path, now) },
+			func(statement string, args ...any) { execRaw(t, path, statement, args...) })
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		p := directorytest.SharedPostgres(t)
+		now := clockOr(now)
+		test(t,
+			func(t testing.TB) *directory.Directory { return openPostgres(t, p.URL(), now) },
+			func(statement string, args ...any) { p.Query(statement, args...) })
 	})
 }
 
@@ -30,6 +56,30 @@ func openSQLite(t testing.TB, path string, now func() time.Time) *directory.Dire
 	t.Helper()
 	d := directory.NewSQLite(directory.SQLiteOptions{Path: path, Now: now})
 	if err := d.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+func openPostgres(t testing.TB, url string, now func() time.Time) *directory.Directory {
+	t.Helper()
+	d := newPostgres(t, directory.PostgresOptions{URL: url, Now: now})
+	if err := d.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// newPostgres returns a Directory that is closed when the test ends.
+func newPostgres(t testing.TB, o directory.PostgresOptions) *directory.Directory {
+	t.Helper()
+	d, err := directory.NewPostgres(o)
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -57,8 +107,8 @@ func (c *clock) now() time.Time {
 
 // TestMain is also the main of the processes that the tests start and kill.
 func TestMain(m *testing.M) {
-	if path := os.Getenv(childPath); path != "" {
-		if err := child(context.Background(), path); err != nil {
+	if place := os.Getenv(childPlace); place != "" {
+		if err := child(context.Background(), place); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

@@ -1,10 +1,17 @@
 package directory
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 	"time"
 )
+
+// keysPatience is how long ChangeKeys may take. It waits for every other node
+// that makes a key, and making one takes some seconds where a machine is slow.
+const keysPatience = 3 * patience
 
 // A Key is a pair of keys that signs session tokens. The directory cannot use
 // it: the private half comes sealed and leaves sealed.
@@ -14,46 +21,136 @@ type Key struct {
 	Public    []byte // JWK
 	Sealed    []byte // the private JWK, sealed
 
-	CreatedAt time.Time // zero in AddKey: now
-	SignsFrom time.Time // zero in AddKey: CreatedAt; verifiers know the key before it signs
+	CreatedAt time.Time // zero in a key that ChangeKeys adds: now
+	SignsFrom time.Time // zero: CreatedAt; verifiers know the key before it signs
 	RetiresAt time.Time // when nothing it signed is valid any more; zero: not yet known
 }
 
+const selectKeys = `
+	SELECT id, algorithm, public, sealed, created_at, signs_from, retires_at
+	FROM signing_keys ORDER BY created_at, id`
+
 // Keys returns all keys, the oldest first.
 func (d *Directory) Keys(ctx context.Context) ([]Key, error) {
-	return read(ctx, d, "reading keys", scanKey, `
-		SELECT id, algorithm, public, sealed, created_at, signs_from, retires_at
-		FROM signing_keys ORDER BY created_at, id`)
+	return read(ctx, d, "reading keys", scanKey, selectKeys)
 }
 
-// AddKey keeps a key. It returns ErrTaken if there is one with its ID.
-func (d *Directory) AddKey(ctx context.Context, k Key) error {
-	created := d.orNow(k.CreatedAt)
-	signs := k.SignsFrom
-	if signs.IsZero() {
-		signs = created
+// ChangeKeys gives change the keys as they are, the oldest first, and makes
+// them what it returns: keys with new IDs are added, those whose Sealed,
+// SignsFrom or RetiresAt differ are updated, and those that are missing are
+// removed. No other ChangeKeys, here or on another node, runs in between.
+//
+// If change returns an error nothing changes, and ChangeKeys returns that
+// error, wrapped. It returns ErrTaken if two of the keys have one ID. What else
+// a key consists of never changes; a key that tries is an error.
+//
+// change is called again if the database has undone the transaction, so it must
+// decide from the keys it is given, and do nothing that cannot be done twice.
+// It must not write to the directory, which would wait for it.
+func (d *Directory) ChangeKeys(ctx context.Context, change func(keys []Key) ([]Key, error)) error {
+	return d.writeWithin(ctx, keysPatience, "changing keys", func(ctx context.Context, tx *sql.Tx) error {
+		db, err := d.opened()
+		if err != nil {
+			return err
+		}
+		if db.lockKeys != "" {
+			if _, err := tx.ExecContext(ctx, db.lockKeys); err != nil {
+				return err
+			}
+		}
+		before, err := rows(ctx, tx, scanKey, selectKeys)
+		if err != nil {
+			return err
+		}
+		after, err := change(cloneKeys(before))
+		if err != nil {
+			return err
+		}
+		return d.replaceKeys(ctx, tx, before, after)
+	})
+}
+
+// replaceKeys makes the keys in the database, which are those of before, those
+// of after.
+func (d *Directory) replaceKeys(ctx context.Context, tx *sql.Tx, before, after []Key) error {
+	old := make(map[string]Key, len(before))
+	for _, k := range before {
+		old[k.ID] = k
 	}
-	return d.write(ctx, "adding key", func(tx *sql.Tx) error {
-		return exec(ctx, tx, ErrTaken, `
-			INSERT INTO signing_keys (id, algorithm, public, sealed, created_at, signs_from, retires_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7)
-			ON CONFLICT (id) DO NOTHING`,
-			k.ID, k.Algorithm, notNil(k.Public), notNil(k.Sealed), micros(created), micros(signs), micros(k.RetiresAt))
-	})
+	kept := make(map[string]bool, len(after))
+	for _, k := range after {
+		if kept[k.ID] {
+			return fmt.Errorf("key %q: %w", k.ID, ErrTaken)
+		}
+		kept[k.ID] = true
+		was, found := old[k.ID]
+		var err error
+		if found {
+			err = updateKey(ctx, tx, was, k)
+		} else {
+			err = d.insertKey(ctx, tx, k)
+		}
+		if err != nil {
+			return fmt.Errorf("key %q: %w", k.ID, err)
+		}
+	}
+	for _, k := range before {
+		if kept[k.ID] {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM signing_keys WHERE id = $1`, k.ID); err != nil {
+			return fmt.Errorf("removing key %q: %w", k.ID, err)
+		}
+	}
+	return nil
 }
 
-// RetireKey says when a key retires, or returns ErrNotFound.
-func (d *Directory) RetireKey(ctx context.Context, id string, at time.Time) error {
-	return d.write(ctx, "retiring key", func(tx *sql.Tx) error {
-		return exec(ctx, tx, ErrNotFound, `UPDATE signing_keys SET retires_at = $2 WHERE id = $1`, id, micros(at))
-	})
+func (d *Directory) insertKey(ctx context.Context, tx *sql.Tx, k Key) error {
+	if !isText(k.ID) || !isText(k.Algorithm) {
+		return errors.New("its ID or its algorithm is not text")
+	}
+	k.CreatedAt = d.orNow(k.CreatedAt)
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO signing_keys (id, algorithm, public, sealed, created_at, signs_from, retires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		k.ID, k.Algorithm, notNil(k.Public), notNil(k.Sealed), micros(k.CreatedAt), micros(k.signsFrom()), micros(k.RetiresAt))
+	return err
 }
 
-// RemoveKey forgets a key, or returns ErrNotFound.
-func (d *Directory) RemoveKey(ctx context.Context, id string) error {
-	return d.write(ctx, "removing key", func(tx *sql.Tx) error {
-		return exec(ctx, tx, ErrNotFound, `DELETE FROM signing_keys WHERE id = $1`, id)
-	})
+func updateKey(ctx context.Context, tx *sql.Tx, was, k Key) error {
+	if !k.same(was) {
+		return errors.New("its algorithm, its public half and its age do not change")
+	}
+	if bytes.Equal(k.Sealed, was.Sealed) && sameMoment(k.signsFrom(), was.SignsFrom) && sameMoment(k.RetiresAt, was.RetiresAt) {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, `
+		UPDATE signing_keys SET sealed = $2, signs_from = $3, retires_at = $4 WHERE id = $1`,
+		k.ID, notNil(k.Sealed), micros(k.signsFrom()), micros(k.RetiresAt))
+	return err
+}
+
+// same reports whether two keys are one. What else they consist of may change.
+func (k Key) same(other Key) bool {
+	return k.ID == other.ID && k.Algorithm == other.Algorithm && bytes.Equal(k.Public, other.Public) &&
+		sameMoment(k.CreatedAt, other.CreatedAt)
+}
+
+func (k Key) signsFrom() time.Time {
+	if k.SignsFrom.IsZero() {
+		return k.CreatedAt
+	}
+	return k.SignsFrom
+}
+
+// cloneKeys returns keys that share nothing with the given ones.
+func cloneKeys(keys []Key) []Key {
+	clones := make([]Key, len(keys))
+	for i, k := range keys {
+		k.Public, k.Sealed = bytes.Clone(k.Public), bytes.Clone(k.Sealed)
+		clones[i] = k
+	}
+	return clones
 }
 
 func scanKey(rows *sql.Rows) (Key, error) {

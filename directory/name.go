@@ -23,6 +23,12 @@ func cleanName(s string) (string, error) {
 	return s, nil
 }
 
+// isText reports whether every database can keep s: PostgreSQL has text in UTF-8
+// alone, without NUL.
+func isText(s string) bool {
+	return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0
+}
+
 // breaksLine reports whether r does something to a line of text other than
 // stand in it: controls, line separators, and the characters that turn the
 // direction of what follows, which make one name show as another.

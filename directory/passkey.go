@@ -61,32 +61,34 @@ func (d *Directory) AddPasskey(ctx context.Context, p Passkey) error {
 	if err != nil {
 		return err
 	}
-	if len(p.ID) == 0 || len(p.ID) > maxCredentialID {
-		return fmt.Errorf("adding passkey: a credential ID is 1 to %d bytes, not %d", maxCredentialID, len(p.ID))
-	}
-	if len(p.PublicKey) == 0 {
-		return errors.New("adding passkey: no public key")
-	}
-	if p.Transports == nil {
-		p.Transports = []string{}
-	}
-	transports, err := json.Marshal(p.Transports)
-	if err != nil {
+	p.Name = name
+	if err := p.check(); err != nil {
 		return fmt.Errorf("adding passkey: %w", err)
 	}
-	return d.change(ctx, "adding passkey", p.UserID, func(tx *sql.Tx) error {
+	p.CreatedAt = d.orNow(p.CreatedAt)
+	return d.change(ctx, "adding passkey", p.UserID, func(ctx context.Context, tx *sql.Tx) error {
 		return exec(ctx, tx, ErrTaken, `
-			INSERT INTO passkeys (id, user_id, rp_id, name, public_key, aaguid,
-				attestation_type, attestation_format, attachment, transports,
-				sign_count, user_present, user_verified, backup_eligible, backup_state, discoverable,
-				created_at, last_used_at)
+			INSERT INTO passkeys (`+passkeyColumns+`)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
-			ON CONFLICT (id) DO NOTHING`,
-			p.ID, p.UserID, p.RPID, name, p.PublicKey, notNil(p.AAGUID),
-			p.AttestationType, p.AttestationFormat, p.Attachment, string(transports),
-			int64(p.SignCount), p.UserPresent, p.UserVerified, p.BackupEligible, p.BackupState, p.Discoverable,
-			micros(d.orNow(p.CreatedAt)), micros(p.LastUsedAt))
+			ON CONFLICT (id) DO NOTHING`, p.values()...)
 	})
+}
+
+// check returns an error for what no passkey consists of. The name is not
+// looked at.
+func (p Passkey) check() error {
+	if len(p.ID) == 0 || len(p.ID) > maxCredentialID {
+		return fmt.Errorf("a credential ID is 1 to %d bytes, not %d", maxCredentialID, len(p.ID))
+	}
+	if len(p.PublicKey) == 0 {
+		return errors.New("no public key")
+	}
+	for _, s := range []string{p.RPID, p.AttestationType, p.AttestationFormat, p.Attachment} {
+		if !isText(s) {
+			return errors.New("what describes it is not text")
+		}
+	}
+	return nil
 }
 
 // Passkeys returns the passkeys of a user, the oldest first, whatever relying
@@ -123,7 +125,7 @@ func (d *Directory) UsePasskey(ctx context.Context, u PasskeyUse) error {
 	if !isID(u.UserID) {
 		return ErrNotFound
 	}
-	return d.write(ctx, "using passkey", func(tx *sql.Tx) error {
+	return d.write(ctx, "using passkey", func(ctx context.Context, tx *sql.Tx) error {
 		err := exec(ctx, tx, ErrSignCount, `
 			UPDATE passkeys
 			SET sign_count = $3, user_verified = (user_verified OR $4), backup_state = $5, last_used_at = $6
@@ -152,7 +154,7 @@ func (d *Directory) RenamePasskey(ctx context.Context, userID string, id []byte,
 	if err != nil {
 		return err
 	}
-	return d.change(ctx, "renaming passkey", userID, func(tx *sql.Tx) error {
+	return d.change(ctx, "renaming passkey", userID, func(ctx context.Context, tx *sql.Tx) error {
 		return exec(ctx, tx, ErrNotFound, `UPDATE passkeys SET name = $3 WHERE id = $1 AND user_id = $2`, notNil(id), userID, name)
 	})
 }
@@ -160,17 +162,31 @@ func (d *Directory) RenamePasskey(ctx context.Context, userID string, id []byte,
 // RemovePasskey takes a passkey from a user, or returns ErrNotFound if they
 // have no such passkey.
 func (d *Directory) RemovePasskey(ctx context.Context, userID string, id []byte) error {
-	return d.change(ctx, "removing passkey", userID, func(tx *sql.Tx) error {
+	return d.change(ctx, "removing passkey", userID, func(ctx context.Context, tx *sql.Tx) error {
 		return exec(ctx, tx, ErrNotFound, `DELETE FROM passkeys WHERE id = $1 AND user_id = $2`, notNil(id), userID)
 	})
 }
 
-const selectPasskey = `
-	SELECT id, user_id, rp_id, name, public_key, aaguid,
-		attestation_type, attestation_format, attachment, transports,
-		sign_count, user_present, user_verified, backup_eligible, backup_state, discoverable,
-		created_at, last_used_at
-	FROM passkeys`
+const passkeyColumns = `id, user_id, rp_id, name, public_key, aaguid,
+	attestation_type, attestation_format, attachment, transports,
+	sign_count, user_present, user_verified, backup_eligible, backup_state, discoverable,
+	created_at, last_used_at`
+
+const selectPasskey = `SELECT ` + passkeyColumns + ` FROM passkeys`
+
+// values returns what goes into passkeyColumns.
+func (p Passkey) values() []any {
+	transports := []byte("[]")
+	if len(p.Transports) > 0 {
+		transports, _ = json.Marshal(p.Transports) // strings can always be encoded
+	}
+	return []any{
+		p.ID, p.UserID, p.RPID, p.Name, p.PublicKey, notNil(p.AAGUID),
+		p.AttestationType, p.AttestationFormat, p.Attachment, string(transports),
+		int64(p.SignCount), p.UserPresent, p.UserVerified, p.BackupEligible, p.BackupState, p.Discoverable,
+		micros(p.CreatedAt), micros(p.LastUsedAt),
+	}
+}
 
 func scanPasskey(rows *sql.Rows) (Passkey, error) {
 	var p Passkey

@@ -131,6 +131,11 @@ func TestAPasskeyWithAFlawIsNotAdded(t *testing.T) {
 			"no ID":     func(p *directory.Passkey) { p.ID = nil },
 			"a long ID": func(p *directory.Passkey) { p.ID = make([]byte, 1024) },
 			"no key":    func(p *directory.Passkey) { p.PublicKey = nil },
+
+			"a relying party with a NUL":  func(p *directory.Passkey) { p.RPID = "example.com\x00" },
+			"a type that is no text":      func(p *directory.Passkey) { p.AttestationType = "\xff" },
+			"a format with a NUL":         func(p *directory.Passkey) { p.AttestationFormat = "\x00" },
+			"an attachment of half UTF-8": func(p *directory.Passkey) { p.Attachment = "platform\xc3" },
 		} {
 			p := valid
 			flaw(&p)

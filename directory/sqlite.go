@@ -40,11 +40,11 @@ func NewSQLite(o SQLiteOptions) *Directory {
 	}
 	return &Directory{
 		now:     o.Now,
-		connect: func(ctx context.Context) (*pools, error) { return connectSQLite(ctx, o.Path) },
+		connect: func(ctx context.Context) (*database, error) { return connectSQLite(ctx, o.Path) },
 	}
 }
 
-func connectSQLite(ctx context.Context, path string) (_ *pools, err error) {
+func connectSQLite(ctx context.Context, path string) (_ *database, err error) {
 	if path == "" {
 		return nil, errors.New("no path")
 	}
@@ -75,7 +75,10 @@ func connectSQLite(ctx context.Context, path string) (_ *pools, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return &pools{read: read, write: write}, nil
+	return &database{
+		read: read, write: write,
+		beginImport: beginImportSQLite, copy: copySQLite, afterImport: afterImportSQLite,
+	}, nil
 }
 
 // openSQLite returns a pool of at most n connections to the file at path. It

@@ -13,7 +13,7 @@ func TestEveryConnectionWaitsForTheDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { d.Close() })
-	p := d.pools.Load()
+	p := d.database.Load()
 	for range sqliteReaders {
 		conn, err := p.read.Conn(t.Context()) // not closed, so that the next is another one
 		if err != nil {
@@ -53,12 +53,12 @@ func TestAWriterHoldsTheLockFromTheBeginning(t *testing.T) {
 		}
 		t.Cleanup(func() { d.Close() })
 	}
-	tx, err := d.pools.Load().write.BeginTx(t.Context(), nil)
+	tx, err := d.database.Load().write.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer tx.Rollback()
-	conn, err := other.pools.Load().write.Conn(t.Context())
+	conn, err := other.database.Load().write.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

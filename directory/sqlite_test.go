@@ -233,51 +233,6 @@ func TestOpenStopsWaitingForTheLock(t *testing.T) {
 	}
 }
 
-func TestAddressesComePrimaryFirstAndThenByAge(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "directory.db")
-	d := openSQLite(t, path, func() time.Time { return epoch })
-	alice, bob := createUser(t, d, "primary@example.com"), createUser(t, d, "bob@example.com")
-	for i, a := range []string{"old@example.com", "older@example.com", "new@example.com"} {
-		at := epoch.Add([]time.Duration{-time.Hour, -2 * time.Hour, time.Hour}[i]).UnixMicro()
-		execRaw(t, path, `INSERT INTO emails VALUES ($1, $2, $3, 0, 0, $4, $4)`, fmt.Sprint(i), alice.ID, a, at)
-	}
-
-	want := []directory.Address{"primary@example.com", "older@example.com", "old@example.com", "new@example.com"}
-	check := func(u directory.User, err error) {
-		t.Helper()
-		var got []directory.Address
-		for _, e := range u.Emails {
-			got = append(got, e.Address)
-		}
-		if err != nil || u.ID != alice.ID || !slices.Equal(got, want) {
-			t.Errorf("got %+v, %v, want addresses %q", u, err, want)
-		}
-	}
-	check(d.User(t.Context(), alice.ID))
-	check(d.UserByAddress(t.Context(), "old@example.com"))
-	users, err := d.Users(t.Context(), "", 2)
-	if err != nil || len(users) != 2 {
-		t.Fatalf("got %+v, %v, want 2 users", users, err)
-	}
-	check(users[slices.IndexFunc(users, func(u directory.User) bool { return u.ID == alice.ID })], nil)
-	if u, err := d.User(t.Context(), bob.ID); err != nil || len(u.Emails) != 1 {
-		t.Errorf("another user: got %+v, %v", u, err)
-	}
-
-	if err := d.MarkVerified(t.Context(), alice.ID, "old@example.com"); err != nil {
-		t.Fatal(err)
-	}
-	u, err := d.User(t.Context(), alice.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range u.Emails {
-		if want := e.Address == "old@example.com"; e.Verified != want {
-			t.Errorf("%s: verified is %t, want %t", e.Address, e.Verified, want)
-		}
-	}
-}
-
 // Readers do not wait for a writer, nor does a reader keep a writer waiting.
 func TestReadingGoesOnWhileAnotherProcessWrites(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "directory.db")
@@ -302,4 +257,13 @@ func TestReadingGoesOnWhileAnotherProcessWrites(t *testing.T) {
 	if err := d.SetName(t.Context(), alice.ID, "Alice"); err != nil {
 		t.Error(err)
 	}
+}
+
+func openAndClose(t testing.TB, path string) error {
+	t.Helper()
+	d := directory.NewSQLite(directory.SQLiteOptions{Path: path})
+	if err := d.Open(t.Context()); err != nil {
+		return err
+	}
+	return d.Close()
 }

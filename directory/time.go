@@ -44,3 +44,8 @@ func (d *Directory) orNow(t time.Time) time.Time {
 	}
 	return t
 }
+
+// sameMoment reports whether the database cannot tell two times apart.
+func sameMoment(a, b time.Time) bool {
+	return a.IsZero() == b.IsZero() && (a.IsZero() || a.UnixMicro() == b.UnixMicro())
+}

@@ -447,14 +447,77 @@ func TestAUserHandleNamesItsUser(t *testing.T) {
 }
 
 func TestTimesAreReadBackAsTheyWereAnswered(t *testing.T) {
-	path := t.TempDir() + "/directory.db"
 	odd := time.Date(2026, 7, 8, 9, 10, 11, 123_456_789, time.FixedZone("", 3600))
-	d := openSQLite(t, path, func() time.Time { return odd })
-	u := createUser(t, d, "alice@example.com")
-	if want := odd.Truncate(time.Microsecond); !u.CreatedAt.Equal(want) || u.CreatedAt.Location() != time.UTC {
-		t.Errorf("CreatedAt: got %v, want %v in UTC", u.CreatedAt, want)
-	}
-	if got, err := d.User(t.Context(), u.ID); err != nil || !got.CreatedAt.Equal(u.CreatedAt) {
-		t.Errorf("CreatedAt read back: got %v, %v, want %v", got.CreatedAt, err, u.CreatedAt)
-	}
+	onEachRaw(t, func() time.Time { return odd }, func(t *testing.T, open opener, _ func(string, ...any)) {
+		d := open(t)
+		u := createUser(t, d, "alice@example.com")
+		if want := odd.Truncate(time.Microsecond); !u.CreatedAt.Equal(want) || u.CreatedAt.Location() != time.UTC {
+			t.Errorf("CreatedAt: got %v, want %v in UTC", u.CreatedAt, want)
+		}
+		if got, err := d.User(t.Context(), u.ID); err != nil || !got.CreatedAt.Equal(u.CreatedAt) {
+			t.Errorf("CreatedAt read back: got %v, %v, want %v", got.CreatedAt, err, u.CreatedAt)
+		}
+	})
+}
+
+func TestAddressesComePrimaryFirstAndThenByAge(t *testing.T) {
+	onEachRaw(t, func() time.Time { return epoch }, func(t *testing.T, open opener, exec func(string, ...any)) {
+		d := open(t)
+		alice, bob := createUser(t, d, "primary@example.com"), createUser(t, d, "bob@example.com")
+		for i, a := range []string{"old@example.com", "older@example.com", "new@example.com"} {
+			at := epoch.Add([]time.Duration{-time.Hour, -2 * time.Hour, time.Hour}[i]).UnixMicro()
+			exec(`INSERT INTO emails VALUES ($1, $2, $3, FALSE, FALSE, $4, $4)`, fmt.Sprint(i), alice.ID, a, at)
+		}
+
+		want := []directory.Address{"primary@example.com", "older@example.com", "old@example.com", "new@example.com"}
+		check := func(u directory.User, err error) {
+			t.Helper()
+			var got []directory.Address
+			for _, e := range u.Emails {
+				got = append(got, e.Address)
+			}
+			if err != nil || u.ID != alice.ID || !slices.Equal(got, want) {
+				t.Errorf("got %+v, %v, want addresses %q", u, err, want)
+			}
+		}
+		check(d.User(t.Context(), alice.ID))
+		check(d.UserByAddress(t.Context(), "old@example.com"))
+		users, err := d.Users(t.Context(), "", 2)
+		if err != nil || len(users) != 2 {
+			t.Fatalf("got %+v, %v, want 2 users", users, err)
+		}
+		check(users[slices.IndexFunc(users, func(u directory.User) bool { return u.ID == alice.ID })], nil)
+		if u, err := d.User(t.Context(), bob.ID); err != nil || len(u.Emails) != 1 {
+			t.Errorf("another user: got %+v, %v", u, err)
+		}
+
+		if err := d.MarkVerified(t.Context(), alice.ID, "old@example.com"); err != nil {
+			t.Fatal(err)
+		}
+		u, err := d.User(t.Context(), alice.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range u.Emails {
+			if want := e.Address == "old@example.com"; e.Verified != want {
+				t.Errorf("%s: verified is %t, want %t", e.Address, e.Verified, want)
+			}
+		}
+	})
+}
+
+// PostgreSQL keeps no such text, and would fail where the answer is no.
+func TestAnAddressThatIsNoTextIsNotFound(t *testing.T) {
+	onEach(t, func(t *testing.T, open opener) {
+		d := open(t)
+		alice := createUser(t, d, "alice@example.com")
+		for _, a := range []directory.Address{"alice@example.com\x00", "\x00", "alice\xff@example.com", ""} {
+			_, err := d.UserByAddress(t.Context(), a)
+			wantErr(t, fmt.Sprintf("UserByAddress(%q)", a), err, directory.ErrNotFound)
+			wantErr(t, fmt.Sprintf("MarkVerified(%q)", a), d.MarkVerified(t.Context(), alice.ID, a), directory.ErrNotFound)
+		}
+		if u, err := d.User(t.Context(), alice.ID); err != nil || !reflect.DeepEqual(u, alice) {
+			t.Errorf("got %+v, %v, want %+v", u, err, alice)
+		}
+	})
 }

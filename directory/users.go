@@ -27,7 +27,7 @@ func (d *Directory) CreateUser(ctx context.Context, n NewUser) (User, error) {
 	now := d.moment()
 	email := Email{ID: newID(), Address: n.Address, Verified: n.Verified, Primary: true, CreatedAt: now, UpdatedAt: now}
 	u := User{ID: newID(), Name: name, Added: n.Added, Groups: groups, Emails: []Email{email}, CreatedAt: now, UpdatedAt: now}
-	err = d.write(ctx, "creating user", func(tx *sql.Tx) error {
+	err = d.write(ctx, "creating user", func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `
 			INSERT INTO users (id, name, disabled, added, created_at, updated_at)
 			VALUES ($1, $2, $3, $4, $5, $6)`,
@@ -62,6 +62,9 @@ func (d *Directory) User(ctx context.Context, id string) (User, error) {
 // UserByAddress returns the user who has this address, verified or not, or
 // ErrNotFound.
 func (d *Directory) UserByAddress(ctx context.Context, a Address) (User, error) {
+	if !isText(string(a)) {
+		return User{}, ErrNotFound
+	}
 	return d.user(ctx, "looking up user by address", `u.id = (SELECT user_id FROM emails WHERE address = $1)`, string(a))
 }
 
@@ -76,19 +79,19 @@ func (d *Directory) Users(ctx context.Context, after string, limit int) ([]User,
 	if limit < 1 {
 		return nil, nil
 	}
-	return d.users(ctx, "listing users", `u.id IN (SELECT id FROM users WHERE id > $1 ORDER BY id LIMIT $2)`, after, limit)
+	return d.users(ctx, "listing users", page, after, limit)
 }
 
 // SetDisabled disables a user, or enables one again.
 func (d *Directory) SetDisabled(ctx context.Context, id string, disabled bool) error {
-	return d.change(ctx, "disabling or enabling user", id, func(tx *sql.Tx) error {
+	return d.change(ctx, "disabling or enabling user", id, func(ctx context.Context, tx *sql.Tx) error {
 		return exec(ctx, tx, ErrNotFound, `UPDATE users SET disabled = $2 WHERE id = $1`, id, disabled)
 	})
 }
 
 // SetAdded says whether an operator added or confirmed a user.
 func (d *Directory) SetAdded(ctx context.Context, id string, added bool) error {
-	return d.change(ctx, "confirming user", id, func(tx *sql.Tx) error {
+	return d.change(ctx, "confirming user", id, func(ctx context.Context, tx *sql.Tx) error {
 		return exec(ctx, tx, ErrNotFound, `UPDATE users SET added = $2 WHERE id = $1`, id, added)
 	})
 }
@@ -99,7 +102,7 @@ func (d *Directory) SetName(ctx context.Context, id, name string) error {
 	if err != nil {
 		return err
 	}
-	return d.change(ctx, "naming user", id, func(tx *sql.Tx) error {
+	return d.change(ctx, "naming user", id, func(ctx context.Context, tx *sql.Tx) error {
 		return exec(ctx, tx, ErrNotFound, `UPDATE users SET name = $2 WHERE id = $1`, id, name)
 	})
 }
@@ -111,7 +114,7 @@ func (d *Directory) SetGroups(ctx context.Context, id string, groups []string) e
 	if err != nil {
 		return err
 	}
-	return d.change(ctx, "setting groups", id, func(tx *sql.Tx) error {
+	return d.change(ctx, "setting groups", id, func(ctx context.Context, tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM user_groups WHERE user_id = $1`, id); err != nil {
 			return err
 		}
@@ -122,7 +125,10 @@ func (d *Directory) SetGroups(ctx context.Context, id string, groups []string) e
 // MarkVerified notes that a user receives mail at an address of theirs. An
 // address that is not theirs is ErrNotFound.
 func (d *Directory) MarkVerified(ctx context.Context, userID string, a Address) error {
-	return d.change(ctx, "verifying address", userID, func(tx *sql.Tx) error {
+	if !isText(string(a)) {
+		return ErrNotFound
+	}
+	return d.change(ctx, "verifying address", userID, func(ctx context.Context, tx *sql.Tx) error {
 		return exec(ctx, tx, ErrNotFound,
 			`UPDATE emails SET verified = $3, updated_at = $4 WHERE user_id = $1 AND address = $2`,
 			userID, string(a), true, micros(d.moment()))
@@ -132,7 +138,7 @@ func (d *Directory) MarkVerified(ctx context.Context, userID string, a Address) 
 // RemoveUser removes a user with all addresses, groups and passkeys. What the
 // audit records tell about them stays.
 func (d *Directory) RemoveUser(ctx context.Context, id string) error {
-	return d.change(ctx, "removing user", id, func(tx *sql.Tx) error {
+	return d.change(ctx, "removing user", id, func(ctx context.Context, tx *sql.Tx) error {
 		// The rest goes by ON DELETE CASCADE.
 		return exec(ctx, tx, ErrNotFound, `DELETE FROM users WHERE id = $1`, id)
 	})
@@ -141,16 +147,16 @@ func (d *Directory) RemoveUser(ctx context.Context, id string) error {
 // change writes to what belongs to a user, or returns ErrNotFound. It notes
 // the time at the user first, which makes concurrent changes of one user take
 // turns also where the database has many writers.
-func (d *Directory) change(ctx context.Context, doing, userID string, change func(*sql.Tx) error) error {
+func (d *Directory) change(ctx context.Context, doing, userID string, change func(context.Context, *sql.Tx) error) error {
 	if !isID(userID) {
 		return ErrNotFound
 	}
-	return d.write(ctx, doing, func(tx *sql.Tx) error {
+	return d.write(ctx, doing, func(ctx context.Context, tx *sql.Tx) error {
 		err := exec(ctx, tx, ErrNotFound, `UPDATE users SET updated_at = $2 WHERE id = $1`, userID, micros(d.moment()))
 		if err != nil {
 			return err
 		}
-		return change(tx)
+		return change(ctx, tx)
 	})
 }
 
@@ -175,20 +181,33 @@ func (d *Directory) user(ctx context.Context, doing, where string, args ...any) 
 	return users[0], nil
 }
 
-// users returns whole users by one query, which answers a row for each
-// address. Names of groups hold no space, so that one string carries them.
+// users returns whole users by one query.
 func (d *Directory) users(ctx context.Context, doing, where string, args ...any) ([]User, error) {
-	rows, err := read(ctx, d, doing, scanUser, `
+	rows, err := read(ctx, d, doing, scanUser, selectUsers(where), args...)
+	if err != nil {
+		return nil, err
+	}
+	return wholeUsers(rows), nil
+}
+
+// page is the condition for the $2 users behind $1, in the order of their IDs.
+const page = `u.id IN (SELECT id FROM users WHERE id > $1 ORDER BY id LIMIT $2)`
+
+// selectUsers is a query that answers a row for each address. Names of groups
+// hold no space, so that one string carries them.
+func selectUsers(where string) string {
+	return `
 		SELECT u.id, u.name, u.disabled, u.added, u.created_at, u.updated_at,
 			COALESCE((SELECT string_agg(name, ' ') FROM user_groups WHERE user_id = u.id), ''),
 			COALESCE(e.id, ''), COALESCE(e.address, ''), COALESCE(e.verified, FALSE), COALESCE(e.is_primary, FALSE),
 			e.created_at, e.updated_at
 		FROM users u LEFT JOIN emails e ON e.user_id = u.id
-		WHERE `+where+`
-		ORDER BY u.id, e.is_primary DESC, e.created_at, e.id`, args...)
-	if err != nil {
-		return nil, err
-	}
+		WHERE ` + where + `
+		ORDER BY u.id, e.is_primary DESC, e.created_at, e.id`
+}
+
+// wholeUsers makes users of the rows of selectUsers.
+func wholeUsers(rows []User) []User {
 	var users []User
 	for _, u := range rows {
 		if n := len(users); n > 0 && users[n-1].ID == u.ID {
@@ -197,7 +216,7 @@ func (d *Directory) users(ctx context.Context, doing, where string, args ...any)
 			users = append(users, u)
 		}
 	}
-	return users, nil
+	return users
 }
 
 // scanUser returns a user with the one address of this row, or none.

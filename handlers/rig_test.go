@@ -145,16 +145,23 @@ func (s keyStorage) Keys(ctx context.Context) ([]session.StoredKey, error) {
 	all, err := s.Directory.Keys(ctx)
 	var keys []session.StoredKey
 	for _, k := range all {
-		keys = append(keys, session.StoredKey{
-			ID: k.ID, Algorithm: k.Algorithm, Public: k.Public, Sealed: k.Sealed, CreatedAt: k.CreatedAt, SignsFrom: k.SignsFrom,
-		})
+		keys = append(keys, session.StoredKey(k))
 	}
 	return keys, err
 }
 
-func (s keyStorage) AddKey(ctx context.Context, k session.StoredKey) error {
-	return s.Directory.AddKey(ctx, directory.Key{
-		ID: k.ID, Algorithm: k.Algorithm, Public: k.Public, Sealed: k.Sealed, CreatedAt: k.CreatedAt, SignsFrom: k.SignsFrom,
+func (s keyStorage) ChangeKeys(ctx context.Context, change func([]session.StoredKey) ([]session.StoredKey, error)) error {
+	return s.Directory.ChangeKeys(ctx, func(all []directory.Key) ([]directory.Key, error) {
+		var before []session.StoredKey
+		for _, k := range all {
+			before = append(before, session.StoredKey(k))
+		}
+		after, err := change(before)
+		var keys []directory.Key
+		for _, k := range after {
+			keys = append(keys, directory.Key(k))
+		}
+		return keys, err
 	})
 }
 

@@ -33,8 +33,9 @@ var directions = map[string][]string{
 	"cmd/doorward": {"caddymodule"},
 
 	// What tests are written with.
-	"store/storetest": {"store"},
-	"mail/mailtest":   nil,
+	"store/storetest":         {"store"},
+	"directory/directorytest": nil,
+	"mail/mailtest":           nil,
 }
 
 // tool reports whether a package is for whoever works on the repository: it may
@@ -54,6 +55,7 @@ var owners = map[string][]string{
 	"golang.org/x/sync":           {"session"},
 	"github.com/redis/go-redis/":  {"store"},
 	"modernc.org/sqlite":          {"store", "directory"},
+	"github.com/jackc/pgx/":       {"directory", "directory/directorytest"},
 	"github.com/pressly/goose/":   {"directory"},
 	"golang.org/x/text":           {"directory", "mail", "web"},
 	"golang.org/x/net/idna":       {"directory"},

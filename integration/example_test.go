@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/doorward/doorward/integration/testbed"
 )
@@ -24,7 +25,7 @@ func TestExampleRunsAsItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = app.Wait() }) // it is killed when the test's context ends
-	waitFor(t, "the demo app", func() bool {
+	testbed.Eventually(t, 30*time.Second, "the demo app", func() bool {
 		conn, err := net.Dial("tcp", demo)
 		return err == nil && conn.Close() == nil
 	})
@@ -37,7 +38,7 @@ func TestExampleRunsAsItIs(t *testing.T) {
 	c := testbed.NewClient(t, g.URL)
 	c.Submit("/doorward/login", "email", "ann@example.com", "return", "/")
 	var passcode string
-	waitFor(t, "the letter in the log", func() bool {
+	testbed.Eventually(t, 30*time.Second, "the letter in the log", func() bool {
 		passcode = passcodeInLog(g.Log())
 		return passcode != ""
 	})

@@ -27,7 +27,7 @@ func TestFastCGIAppBelievesNoForgery(t *testing.T) {
 	}()
 	box := mailtest.Start(t, mailtest.Options{})
 	addr := listener.Addr().String()
-	g := testbed.Start(t, testbed.Options{Caddyfile: strings.Replace(caddyfileOf(&testbed.App{Addr: addr}, box, ""),
+	g := testbed.Start(t, testbed.Options{Caddyfile: strings.Replace(testbed.Caddyfile(&testbed.App{Addr: addr}, box, ""),
 		"reverse_proxy "+addr, "reverse_proxy "+addr+" {\n\t\ttransport fastcgi\n\t}", 1)})
 	c := testbed.NewClient(t, g.URL)
 	if _, err := c.SignIn(box, "ann@example.com", "/"); err != nil {

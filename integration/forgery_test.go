@@ -98,7 +98,7 @@ func raw(t *testing.T, g *testbed.Gateway, request string) int {
 // believes the headers on every path.
 func TestForgedIdentityReachesTheAppInNoSpelling(t *testing.T) {
 	app, box := testbed.StartApp(t), mailtest.Start(t, mailtest.Options{})
-	g := testbed.Start(t, testbed.Options{Caddyfile: strings.Replace(caddyfileOf(app, box, ""),
+	g := testbed.Start(t, testbed.Options{Caddyfile: strings.Replace(testbed.Caddyfile(app, box, ""),
 		"doorward {\n\t\tallow", "@guarded not path /public/*\n\tdoorward @guarded {\n\t\tallow", 1)})
 	c := testbed.NewClient(t, g.URL)
 	if _, err := c.SignIn(box, "ann@example.com", "/"); err != nil {
@@ -160,7 +160,7 @@ func TestForgedIdentityReachesTheAppInNoSpelling(t *testing.T) {
 
 func TestForgedTrailersReachTheAppInNoSpelling(t *testing.T) {
 	app, box := testbed.StartApp(t), mailtest.Start(t, mailtest.Options{})
-	g := testbed.Start(t, testbed.Options{Caddyfile: caddyfileOf(app, box, "")})
+	g := testbed.Start(t, testbed.Options{Caddyfile: testbed.Caddyfile(app, box, "")})
 	c := testbed.NewClient(t, g.URL)
 	if _, err := c.SignIn(box, "ann@example.com", "/"); err != nil {
 		t.Fatal(err)

@@ -17,13 +17,13 @@ const queueCapacity = 1000
 // mail server is away. From then on it must not show who would have been sent one.
 func TestFullMailQueueIsToldToEverybodyAlike(t *testing.T) {
 	app, box := testbed.StartApp(t), mailtest.Start(t, mailtest.Options{})
-	g := testbed.Start(t, testbed.Options{Caddyfile: caddyfileOf(app, box, "", "servers {\n\t\ttrusted_proxies static private_ranges\n\t}")})
-	member := newProgram(t, g.URL, "192.0.2.1")
-	begun, err := member.begin(t.Context(), box, "member@example.com")
+	g := testbed.Start(t, testbed.Options{Caddyfile: testbed.Caddyfile(app, box, "", testbed.TrustPrograms)})
+	member := testbed.NewProgram(t, g, "192.0.2.1")
+	begun, err := member.Begin(t.Context(), box, "member@example.com")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := member.finish(begun); err != nil {
+	if _, err := member.Finish(begun); err != nil {
 		t.Fatal(err)
 	}
 	if output, err := g.Run("users", "add", "banned@example.com"); err != nil {
@@ -41,9 +41,9 @@ func TestFullMailQueueIsToldToEverybodyAlike(t *testing.T) {
 	for asker := range 4 {
 		askers.Go(func() {
 			for i := range each {
-				p := newProgram(t, g.URL, fmt.Sprintf("198.51.%d.%d", asker, i%256))
+				p := testbed.NewProgram(t, g, fmt.Sprintf("198.51.%d.%d", asker, i%256))
 				address := fmt.Sprintf("new%d-%d@example.com", asker, i)
-				if _, err := p.want(http.StatusOK, "POST", "/doorward/passcode/login/initialize", "", map[string]string{"email": address}); err != nil {
+				if _, err := p.Want(http.StatusOK, "POST", "/doorward/passcode/login/initialize", "", map[string]string{"email": address}); err != nil {
 					t.Errorf("asker %d, letter %d: %v", asker, i, err)
 					return
 				}
@@ -53,13 +53,13 @@ func TestFullMailQueueIsToldToEverybodyAlike(t *testing.T) {
 	askers.Wait()
 
 	for i, address := range []string{"member@example.com", "newcomer@example.com", "banned@example.com", "mallory@evil.test"} {
-		p := newProgram(t, g.URL, fmt.Sprintf("203.0.113.%d", i))
-		a, err := p.send("POST", "/doorward/passcode/login/initialize", "", map[string]string{"email": address})
+		p := testbed.NewProgram(t, g, fmt.Sprintf("203.0.113.%d", i))
+		a, err := p.Send("POST", "/doorward/passcode/login/initialize", "", map[string]string{"email": address})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") != "30" {
-			t.Errorf("%s: status %d, Retry-After %q; want 503, 30\n%s", address, a.status, a.header.Get("Retry-After"), a.body)
+		if a.Status != http.StatusServiceUnavailable || a.Header.Get("Retry-After") != "30" {
+			t.Errorf("%s: status %d, Retry-After %q; want 503, 30\n%s", address, a.Status, a.Header.Get("Retry-After"), a.Body)
 		}
 	}
 }

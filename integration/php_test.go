@@ -34,7 +34,7 @@ func startPHP(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Wait() }) // it is killed when the test's context ends
-	waitFor(t, "php", func() bool {
+	testbed.Eventually(t, 30*time.Second, "php", func() bool {
 		conn, err := net.Dial("tcp", address)
 		return err == nil && conn.Close() == nil
 	})
@@ -44,7 +44,7 @@ func startPHP(t *testing.T) string {
 // phpDoor is a door in front of the PHP app.
 func phpDoor(t *testing.T, box *mailtest.Mailbox) *testbed.Gateway {
 	t.Helper()
-	return testbed.Start(t, testbed.Options{Caddyfile: caddyfileOf(&testbed.App{Addr: startPHP(t)}, box, "")})
+	return testbed.Start(t, testbed.Options{Caddyfile: testbed.Caddyfile(&testbed.App{Addr: startPHP(t)}, box, "")})
 }
 
 func TestPHPAppKnowsWhoIsThereAndBelievesNoForgery(t *testing.T) {

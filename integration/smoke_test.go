@@ -11,31 +11,9 @@ import (
 	"github.com/doorward/doorward/mail/mailtest"
 )
 
-// caddyfileOf returns a Caddyfile with a door in front of an app, and with more in
-// the global option doorward and beside it.
-func caddyfileOf(app *testbed.App, box *mailtest.Mailbox, more string, beside ...string) string {
-	return `{
-	` + strings.Join(beside, "\n\t") + `
-	doorward {
-		mail ` + box.URL() + ` {
-			from "Doorward <door@example.com>"
-		}
-		` + more + `
-	}
-}
-http://localhost:$PORT {
-	doorward {
-		allow *@example.com
-		bypass /healthz
-	}
-	reverse_proxy ` + app.Addr + `
-}
-`
-}
-
 func TestVisitorSignsInWithAPasscodeAndIsBackWhereTheyWere(t *testing.T) {
 	app, box := testbed.StartApp(t), mailtest.Start(t, mailtest.Options{})
-	g := testbed.Start(t, testbed.Options{Caddyfile: caddyfileOf(app, box, "")})
+	g := testbed.Start(t, testbed.Options{Caddyfile: testbed.Caddyfile(app, box, "")})
 	c := testbed.NewClient(t, g.URL)
 
 	sent := c.Navigate("/wiki?page=1")

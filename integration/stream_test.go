@@ -11,7 +11,7 @@ import (
 
 func TestSocketCarriesMessagesBothWaysForWhoeverIsSignedIn(t *testing.T) {
 	app, box := testbed.StartApp(t), mailtest.Start(t, mailtest.Options{})
-	g := testbed.Start(t, testbed.Options{Caddyfile: caddyfileOf(app, box, "")})
+	g := testbed.Start(t, testbed.Options{Caddyfile: testbed.Caddyfile(app, box, "")})
 	c := testbed.NewClient(t, g.URL)
 
 	if socket, err := c.Dial("/socket"); err == nil {
@@ -74,7 +74,7 @@ func TestSocketCarriesMessagesBothWaysForWhoeverIsSignedIn(t *testing.T) {
 // between would hold the first one for ever.
 func TestEventsArriveOneByOne(t *testing.T) {
 	app, box := testbed.StartApp(t), mailtest.Start(t, mailtest.Options{})
-	g := testbed.Start(t, testbed.Options{Caddyfile: caddyfileOf(app, box, "")})
+	g := testbed.Start(t, testbed.Options{Caddyfile: testbed.Caddyfile(app, box, "")})
 	c := testbed.NewClient(t, g.URL)
 	if _, err := c.Listen("/events"); err == nil {
 		t.Fatal("an event stream opened for somebody who is not signed in")

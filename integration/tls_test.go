@@ -13,7 +13,7 @@ func TestCookieOfASiteWithTLSIsBoundToItsHost(t *testing.T) {
 	for _, proto := range []string{"HTTP/1.1", "HTTP/2.0"} {
 		t.Run(proto, func(t *testing.T) {
 			app, box := testbed.StartApp(t), mailtest.Start(t, mailtest.Options{})
-			configuration := strings.Replace(caddyfileOf(app, box, "", "auto_https disable_redirects"),
+			configuration := strings.Replace(testbed.Caddyfile(app, box, "", "auto_https disable_redirects"),
 				"http://localhost:$PORT {", "https://localhost:$PORT {\n\ttls internal", 1)
 			g := testbed.Start(t, testbed.Options{Caddyfile: configuration, HTTPS: true})
 			c := testbed.NewClient(t, g.URL)

@@ -20,7 +20,7 @@ func TestNoUpgradeDigsATunnelPastTheDoor(t *testing.T) {
 	upgrades := make(chan string, 10)
 	app := startAgreeableApp(t, upgrades)
 	box := mailtest.Start(t, mailtest.Options{})
-	g := testbed.Start(t, testbed.Options{Caddyfile: caddyfileOf(&testbed.App{Addr: app}, box, "")})
+	g := testbed.Start(t, testbed.Options{Caddyfile: testbed.Caddyfile(&testbed.App{Addr: app}, box, "")})
 	c := testbed.NewClient(t, g.URL)
 	if _, err := c.SignIn(box, "ann@example.com", "/"); err != nil {
 		t.Fatal(err)

@@ -80,8 +80,9 @@ type checked struct {
 // verify returns the ID of the session that token names.
 func (s *Sessions) verify(ctx context.Context, token, audience string) (string, error) {
 	id, err := s.keys.verifySession(token, audience, s.now())
-	if errors.Is(err, errUnknownKey) {
-		if err := s.keys.refreshForUnknown(ctx); err != nil {
+	var unknown unknownKeyError
+	if errors.As(err, &unknown) {
+		if err := s.keys.look(ctx, unknown.kid); err != nil {
 			return "", fmt.Errorf("looking for a new signing key: %w", err)
 		}
 		id, err = s.keys.verifySession(token, audience, s.now())
@@ -144,12 +145,39 @@ func (s *Sessions) keep(d digest, v *Visitor, began time.Time, since uint64) boo
 // look does the work of check. previous is the visitor of an earlier check, or
 // nil.
 func (s *Sessions) look(ctx context.Context, previous *Visitor, id string) (*Visitor, error) {
+	v, err := s.see(ctx, previous, id)
+	if err != nil {
+		return nil, err
+	}
+	if now := s.now(); now.Sub(v.LastSeenAt) >= v.Idle/seenParts {
+		v.LastSeenAt = now
+		// Replace cannot bring back a session that was ended just now.
+		err := s.put(ctx, &v.Session, s.store.Replace)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, ErrEnded
+		}
+		if err != nil {
+			return nil, fmt.Errorf("noting that a session was seen: %w", err)
+		}
+	}
+	if previous != nil && previous.Identity.equal(v.Identity) {
+		// The assertion says the same as before: it need not be signed again.
+		previous.assertion.mu.Lock()
+		v.assertion.token, v.assertion.renews = previous.assertion.token, previous.assertion.renews
+		previous.assertion.mu.Unlock()
+	}
+	return v, nil
+}
+
+// see is look by somebody who is not the visitor: that the session was looked at
+// is not noted.
+func (s *Sessions) see(ctx context.Context, previous *Visitor, id string) (*Visitor, error) {
+	began, since := s.now(), s.cache.mark()
 	record, err := s.record(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	now := s.now()
-	if !now.Before(record.endsAt()) {
+	if !s.now().Before(record.endsAt()) {
 		return nil, errors.Join(ErrExpired, s.End(ctx, record.Subject, id))
 	}
 	identity, err := s.identity(ctx, record.Subject, previous)
@@ -159,25 +187,7 @@ func (s *Sessions) look(ctx context.Context, previous *Visitor, id string) (*Vis
 	if identity.Disabled {
 		return nil, errors.Join(ErrEnded, s.End(ctx, record.Subject, id))
 	}
-	if now.Sub(record.LastSeenAt) >= record.Idle/seenParts {
-		record.LastSeenAt = now
-		// Replace cannot bring back a session that was ended just now.
-		err := s.put(ctx, &record, s.store.Replace)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil, ErrEnded
-		}
-		if err != nil {
-			return nil, fmt.Errorf("noting that a session was seen: %w", err)
-		}
-	}
-	v := &Visitor{Session: record, Identity: identity}
-	if previous != nil && previous.Identity.equal(identity) {
-		// The assertion says the same as before: it need not be signed again.
-		previous.assertion.mu.Lock()
-		v.assertion.token, v.assertion.renews = previous.assertion.token, previous.assertion.renews
-		previous.assertion.mu.Unlock()
-	}
-	return v, nil
+	return &Visitor{Session: record, Identity: identity, began: began, since: since}, nil
 }
 
 // record returns the record of a session, or ErrEnded.

@@ -18,11 +18,20 @@ type watched struct {
 	reads  atomic.Int64
 	counts atomic.Int64
 	mute   atomic.Bool                      // publishing fails
+	away   atomic.Bool                      // reading fails
+	hang   atomic.Bool                      // reading takes until it is given up
 	read   atomic.Pointer[func(key string)] // called after a value was read, before it is used
 }
 
 func (w *watched) Get(ctx context.Context, key string) ([]byte, error) {
 	w.reads.Add(1)
+	if w.away.Load() {
+		return nil, errors.New("store away")
+	}
+	if w.hang.Load() {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	value, err := w.Store.Get(ctx, key)
 	if f := w.read.Load(); f != nil {
 		(*f)(key)
@@ -132,27 +141,19 @@ func (c *chest) Keys(context.Context) ([]session.StoredKey, error) {
 	return append([]session.StoredKey(nil), c.keys...), c.away
 }
 
-func (c *chest) AddKey(_ context.Context, k session.StoredKey) error {
+func (c *chest) ChangeKeys(_ context.Context, change func([]session.StoredKey) ([]session.StoredKey, error)) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.away == nil {
-		c.writes++
-		c.keys = append(c.keys, k)
+	if c.away != nil {
+		return c.away
 	}
-	return c.away
-}
-
-func (c *chest) RemoveKey(_ context.Context, id string) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i, k := range c.keys {
-		if k.ID == id && c.away == nil {
-			c.writes++
-			c.keys = append(c.keys[:i:i], c.keys[i+1:]...)
-			break
-		}
+	after, err := change(append([]session.StoredKey(nil), c.keys...))
+	if err != nil {
+		return err
 	}
-	return c.away
+	c.writes++
+	c.keys = after
+	return nil
 }
 
 // fail makes the chest fail with err, or open again if err is nil.

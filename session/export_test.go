@@ -15,3 +15,16 @@ func (s *Sessions) Fill(n int) {
 
 // Forget makes the cache forget, as when a session was ended.
 func (s *Sessions) Forget(id string) { s.cache.forget(forgotten{session: id}) }
+
+// Len returns how many streams are kept, and of how many sessions.
+func (t *Streams) Len() (streams, sessions int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, o := range t.sessions {
+		streams += len(o.streams)
+	}
+	return streams, len(t.sessions)
+}
+
+// Streams returns the open streams of s.
+func (s *Sessions) Streams() *Streams { return s.streams }

@@ -29,13 +29,30 @@ type house struct {
 	chest  *chest
 	ring   *secret.Ring
 	keys   session.KeyOptions
+
+	streams *session.Streams // of the nodes that share them
 }
 
 // newHouse returns a house in which ann, bob and cal live.
 func newHouse(t testing.TB, open func(testing.TB, *clock) store.Store) *house {
 	t.Helper()
 	h := &house{t: t, clock: newClock(), people: &people{}, chest: &chest{}, ring: newRing(t, 'a')}
-	h.store = store.Sealed(open(t, h.clock), h.ring.Sealer("store"))
+	h.furnish(open)
+	return h
+}
+
+// newBubbleHouse is newEmbeddedHouse for a test in a bubble of synctest, whose
+// time is the house's.
+func newBubbleHouse(t testing.TB) *house {
+	t.Helper()
+	h := &house{t: t, clock: &clock{bubble: true}, people: &people{}, chest: &chest{}, ring: newRing(t, 'a')}
+	h.furnish(openEmbedded)
+	return h
+}
+
+func (h *house) furnish(open func(testing.TB, *clock) store.Store) {
+	h.t.Helper()
+	h.store = store.Sealed(open(h.t, h.clock), h.ring.Sealer("store"))
 	h.keys = session.KeyOptions{
 		Storage: h.chest, Sealer: h.ring.Sealer("signing keys"), TokenLifetime: 12 * time.Hour, Now: h.clock.Now,
 	}
@@ -44,7 +61,6 @@ func newHouse(t testing.TB, open func(testing.TB, *clock) store.Store) *house {
 			Subject: name, Name: "The " + name, Email: name + "@example.com", EmailVerified: true, Groups: []string{"staff"},
 		})
 	}
-	return h
 }
 
 // newEmbeddedHouse returns a house whose store is a file.
@@ -185,8 +201,11 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// clock is a time that passes when it is told to.
+// clock is a time that passes when it is told to; or, in a bubble of synctest,
+// the bubble's.
 type clock struct {
+	bubble bool
+
 	mu  sync.Mutex
 	now time.Time
 }
@@ -194,12 +213,19 @@ type clock struct {
 func newClock() *clock { return &clock{now: time.Date(2026, 3, 1, 9, 0, 0, 250e6, time.UTC)} }
 
 func (c *clock) Now() time.Time {
+	if c.bubble {
+		return time.Now()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
 func (c *clock) pass(d time.Duration) {
+	if c.bubble {
+		time.Sleep(d)
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)

@@ -1,8 +1,6 @@
 package session
 
 import (
-	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,12 +10,18 @@ import (
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
 	"github.com/lestrrat-go/jwx/v2/jwk"
+
+	"github.com/doorward/doorward/store"
 )
 
 // KeyOptions configures a [KeySet]. Storage and Sealer are required.
 type KeyOptions struct {
 	Storage KeyStorage
 	Sealer  Sealer
+
+	// Store tells the nodes that share it when the keys have changed. Without one
+	// they find out when they look, every ten seconds.
+	Store store.Store
 
 	// Algorithm is "ES256" (the default), "EdDSA" or "RS256".
 	Algorithm string
@@ -26,44 +30,43 @@ type KeyOptions struct {
 	// days.
 	RotateEvery time.Duration
 
-	// TokenLifetime is the longest lifetime of a token that the keys sign. A key
-	// is kept that much longer than it signs.
+	// TokenLifetime is the longest lifetime of a token that the keys sign: that of
+	// a session, which no assertion outlives. A key is kept that much longer than
+	// it signs.
 	TokenLifetime time.Duration
 
 	Now func() time.Time // default: time.Now
 }
 
-// JWKSMaxAge is how long a verifier may keep the JWKS. A new key is published
-// for publishLead before it signs, far longer.
-const (
-	JWKSMaxAge  = 10 * time.Minute
-	publishLead = 24 * time.Hour
-)
-
-// errUnknownKey: the token's kid is not in the set. The key may have been made
-// by another node since the set was read.
-var errUnknownKey = fmt.Errorf("%w: unknown key", ErrInvalid)
+// JWKSMaxAge is how long a verifier may keep the JWKS.
+const JWKSMaxAge = 10 * time.Minute
 
 // errNoKey: the set has not been opened.
 var errNoKey = errors.New("no signing key: the key set is not open")
 
 // A KeySet signs with its newest key of the configured algorithm, and verifies
 // with every key it holds. It is safe for concurrent use.
+//
+// All nodes have the same keys, which the storage holds. Whatever makes, changes
+// or removes one decides while no other node can: however many start at once,
+// they make one first key, and when the next is due they make one.
 type KeySet struct {
-	o   KeyOptions
-	set atomic.Pointer[keys]
+	o     KeyOptions
+	set   atomic.Pointer[keys]
+	begun atomic.Uint64 // how often the set was read, counted when reading begins
 
 	mu        sync.Mutex // held while the set is read or changed
 	refreshed time.Time
-	failed    error // of the last refresh
+	failed    error     // of the last refresh
+	looked    time.Time // for an unknown key
 }
 
 // keys is one reading of the storage; it never changes.
 type keys struct {
-	all  []key // oldest first
-	own  []key // those of the algorithm that we sign with, oldest first
-	byID map[string]key
-	jwks []byte
+	stored []StoredKey // oldest first
+	own    []key       // those of the algorithm that we sign with, oldest first
+	byID   map[string]key
+	jwks   []byte
 }
 
 type key struct {
@@ -85,8 +88,8 @@ func NewKeySet(o KeyOptions) (*KeySet, error) {
 	if o.RotateEvery == 0 {
 		o.RotateEvery = 90 * 24 * time.Hour
 	}
-	if o.RotateEvery < 2*publishLead {
-		return nil, fmt.Errorf("keys cannot rotate every %v: a key is published for %v before it signs", o.RotateEvery, publishLead)
+	if o.RotateEvery < 2*scheduledLead {
+		return nil, fmt.Errorf("keys cannot rotate every %v: a key is published for %v before it signs", o.RotateEvery, scheduledLead)
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -94,112 +97,6 @@ func NewKeySet(o KeyOptions) (*KeySet, error) {
 	k := &KeySet{o: o}
 	k.set.Store(&keys{})
 	return k, nil
-}
-
-// Refresh reads the keys from the storage, makes the ones that are due (the
-// first, the next) and removes the ones that no living token can name. Call it
-// once before the set is used, and then every minute or so.
-//
-// A key that does not open is an error: the secret is missing or another one,
-// and a new key made beside it would sign out everybody for no reason.
-func (k *KeySet) Refresh(ctx context.Context) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.refresh(ctx)
-}
-
-// refreshForUnknown is Refresh for a token that names a key that is not in the
-// set, which anybody can send: it asks the storage only every few seconds. While
-// the storage is away it goes on failing, because the token may be good.
-func (k *KeySet) refreshForUnknown(ctx context.Context) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.o.Now().Sub(k.refreshed).Abs() < 5*time.Second {
-		return k.failed
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout) // for all who wait
-	defer cancel()
-	return k.refresh(ctx)
-}
-
-// refresh does what Refresh says. k.mu must be held.
-func (k *KeySet) refresh(ctx context.Context) error {
-	k.failed = k.update(ctx)
-	k.refreshed = k.o.Now()
-	return k.failed
-}
-
-func (k *KeySet) update(ctx context.Context) error {
-	stored, err := k.o.Storage.Keys(ctx)
-	if err != nil {
-		return fmt.Errorf("reading signing keys: %w", err)
-	}
-	set, err := k.read(stored)
-	if err != nil {
-		return err
-	}
-	changed := false
-	if at, due := k.nextDue(set); due {
-		if err := k.make(ctx, at); err != nil {
-			return err
-		}
-		changed = true
-	}
-	for _, old := range k.outlived(set) {
-		if err := k.o.Storage.RemoveKey(ctx, old.id); err != nil {
-			return fmt.Errorf("removing signing key %s: %w", old.id, err)
-		}
-		changed = true
-	}
-	if changed {
-		if stored, err = k.o.Storage.Keys(ctx); err != nil {
-			return fmt.Errorf("reading signing keys: %w", err)
-		}
-		if set, err = k.read(stored); err != nil {
-			return err
-		}
-	}
-	k.set.Store(set)
-	return nil
-}
-
-// nextDue returns when a key that is to be made now shall sign, and whether one
-// is to be made. The first key, and the first of another algorithm, sign at
-// once: there is nothing for verifiers to go on with meanwhile. Keys of another
-// algorithm do not count: a node that is still configured for it goes on making
-// them.
-func (k *KeySet) nextDue(set *keys) (signsFrom time.Time, due bool) {
-	now := k.o.Now()
-	if len(set.own) == 0 {
-		return now, true
-	}
-	newest := set.own[len(set.own)-1]
-	next := newest.signsFrom.Add(k.o.RotateEvery)
-	if now.Before(next.Add(-publishLead)) {
-		return time.Time{}, false
-	}
-	if earliest := now.Add(publishLead); next.Before(earliest) {
-		next = earliest // nobody was there to make it in time
-	}
-	return next, true
-}
-
-// outlived returns the keys whose last token has expired: a key signs until the
-// next one of our algorithm does.
-func (k *KeySet) outlived(set *keys) []key {
-	var old []key
-	for i, key := range set.all {
-		for _, successor := range set.all[i+1:] {
-			if successor.algorithm.String() != k.o.Algorithm {
-				continue
-			}
-			if k.o.Now().After(successor.signsFrom.Add(k.o.TokenLifetime + Leeway)) {
-				old = append(old, key)
-			}
-			break
-		}
-	}
-	return old
 }
 
 // signer returns the key that signs now: the newest whose time has come. A token
@@ -225,11 +122,3 @@ func (k *KeySet) verifier(id string) (key, bool) {
 
 // JWKS returns the public keys as a JSON Web Key Set (RFC 7517, section 5).
 func (k *KeySet) JWKS() []byte { return k.set.Load().jwks }
-
-// sortKeys orders keys by when they start to sign, and by ID where that is the
-// same, so that all nodes choose the same signer.
-func sortKeys(all []key) {
-	slices.SortFunc(all, func(a, b key) int {
-		return cmp.Or(a.signsFrom.Compare(b.signsFrom), cmp.Compare(a.id, b.id))
-	})
-}

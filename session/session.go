@@ -15,6 +15,12 @@
 // is good for the next request, without I/O; a session that is ended is told to
 // all nodes, which forget that check. See [Sessions.Check].
 //
+// A request that stays open, such as a WebSocket, ends with its session, or when
+// what the app was told of its visitor is no longer so. See [Sessions.Stream].
+//
+// All nodes sign with the same keys, which are made and changed in one place for
+// all. See [KeySet].
+//
 // The package does not decide who may sign in or pass; that is the policy's.
 package session
 
@@ -132,6 +138,9 @@ func (a Identity) equal(b Identity) bool {
 type Visitor struct {
 	Session
 	Identity Identity
+
+	began time.Time // when the check began that found this to be so
+	since uint64    // a mark of the cache from then
 
 	assertion cachedAssertion
 }

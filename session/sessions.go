@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -35,6 +36,11 @@ type Options struct {
 	// minutes.
 	AssertionLifetime time.Duration
 
+	// Streams are the requests that stay open and end with their session. A
+	// registry that outlives these Sessions is given to the next ones, too, which
+	// look after the requests that are still open. Default: one of their own.
+	Streams *Streams
+
 	// CacheSize is how many checked sessions are kept in memory. Default: 131,072.
 	CacheSize int
 
@@ -49,6 +55,9 @@ type Sessions struct {
 	now    func() time.Time
 	cache  *cache
 	checks singleflight.Group
+
+	streams   *Streams
+	listening atomic.Bool
 }
 
 // New returns Sessions with o's defaults filled in.
@@ -60,10 +69,13 @@ func New(o Options) *Sessions {
 	if o.CacheSize == 0 {
 		o.CacheSize = 128 << 10
 	}
+	if o.Streams == nil {
+		o.Streams = NewStreams()
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Sessions{o: o, store: o.Store, keys: o.Keys, now: o.Now, cache: newCache(o.CacheSize)}
+	return &Sessions{o: o, store: o.Store, keys: o.Keys, now: o.Now, cache: newCache(o.CacheSize), streams: o.Streams}
 }
 
 func orDefault(d, def time.Duration) time.Duration {
@@ -103,7 +115,7 @@ func (s *Sessions) Begin(ctx context.Context, in SignIn) (v *Visitor, token stri
 		Idle:       s.o.Idle,
 		Agent:      in.Agent,
 		Address:    in.Address,
-	}}
+	}, began: now, since: s.cache.mark()}
 	for _, name := range in.Methods {
 		v.Methods = append(v.Methods, Method{name, now})
 	}

@@ -72,7 +72,7 @@ func (k *KeySet) sign(typ string, values map[string]any) (string, error) {
 
 // verifySession checks everything about a session token that can be checked
 // without I/O, and returns the ID of its session: its other claims are for
-// clients. Its errors are ErrInvalid, ErrExpired and errUnknownKey.
+// clients. Its errors are ErrInvalid, ErrExpired and unknownKeyError.
 //
 // The algorithm is the key's, never the token's (RFC 8725, section 3.1), and
 // one audience must be ours (RFC 7519, section 4.1.3).
@@ -90,7 +90,7 @@ func (k *KeySet) verifySession(token, audience string, now time.Time) (id string
 	}
 	key, ok := k.verifier(header.KeyID())
 	if !ok {
-		return "", errUnknownKey
+		return "", unknownKeyError{header.KeyID()}
 	}
 	if header.Algorithm() != key.algorithm {
 		return "", ErrInvalid

@@ -36,24 +36,33 @@ func (f forgotten) message() []byte {
 // cannot be told they find out within CheckInterval, so that is no failure of
 // what was asked; the store says for itself that it is unwell.
 func (s *Sessions) forget(ctx context.Context, f forgotten) {
-	s.cache.forget(f)
+	s.drop(f)
 	_ = s.store.Publish(ctx, topic, f.message())
 }
 
-// Listen makes s hear what other nodes end or change, until ctx ends. It returns
-// when it listens.
+// drop forgets the checks that f names, and has the open streams follow.
+func (s *Sessions) drop(f forgotten) {
+	s.cache.forget(f)
+	s.streams.forget(f)
+}
+
+// Listen makes s hear what other nodes end or change, and look after the open
+// streams, until ctx ends. It returns when it listens.
 func (s *Sessions) Listen(ctx context.Context) error {
 	if err := s.store.Subscribe(ctx, topic, s.heard); err != nil {
 		return fmt.Errorf("listening for ended sessions: %w", err)
 	}
+	s.listening.Store(true)
+	context.AfterFunc(ctx, func() { s.listening.Store(false) })
+	go s.watch(ctx)
 	return nil
 }
 
 func (s *Sessions) heard(message []byte) {
 	if id, ok := strings.CutPrefix(string(message), messageSession); ok && id != "" {
-		s.cache.forget(forgotten{session: id})
+		s.drop(forgotten{session: id})
 	}
 	if subject, ok := strings.CutPrefix(string(message), messageSubject); ok {
-		s.cache.forget(forgotten{subject: subject})
+		s.drop(forgotten{subject: subject})
 	}
 }

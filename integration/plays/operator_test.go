@@ -47,7 +47,7 @@ var blurs = []struct {
 	instead string
 }{
 	{regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`), "USER-ID"},
-	{regexp.MustCompile(`\b[A-Z2-7]{26}\b`), "SESSION-ID"},
+	{regexp.MustCompile(`\b[A-Z2-7]{26}\b`), "RANDOM-ID"},
 	{regexp.MustCompile(`[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\.[0-9]+)?Z`), "TIME"},
 	{regexp.MustCompile(`localhost:[0-9]{5}`), "localhost:PORT"},
 }

@@ -29,6 +29,7 @@ type Seen struct {
 	Method, URI, Host string
 	Header            http.Header
 	Trailer           http.Header
+	At                time.Time `json:"-"` // when it arrived
 }
 
 // StartApp starts an app on a free port.
@@ -64,7 +65,7 @@ func (a *App) note(next http.Handler) http.Handler {
 }
 
 func (a *App) add(r *http.Request) Seen {
-	seen := Seen{r.Method, r.RequestURI, r.Host, r.Header.Clone(), r.Trailer.Clone()}
+	seen := Seen{r.Method, r.RequestURI, r.Host, r.Header.Clone(), r.Trailer.Clone(), time.Now()}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.requests = append(a.requests, seen)

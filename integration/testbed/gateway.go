@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -23,23 +24,29 @@ type Gateway struct {
 	Dir       string // holds the Caddyfile and, below it, all state
 	Port      int
 	URL       string // http://localhost:port, or https
+	Addr      string // host:port where it listens
 	AdminAddr string
 
 	t       testing.TB
 	file    string
+	binary  string
+	host    string
 	env     []string
 	command *exec.Cmd
 	exited  chan struct{}
 	log     *Log
 }
 
-// Options says what to start. In Caddyfile, $PORT stands for a free port, and
-// $DIR for the gateway's directory; the admin option is added to it.
+// Options says what to start. In Caddyfile, $PORT stands for a free port, $HOST
+// for the address to listen at, and $DIR for the gateway's directory; the admin
+// option is added to it.
 type Options struct {
 	Caddyfile string
 	File      string   // instead of Caddyfile: a path, of a file to run as it is
 	Dir       string   // default: a new one
 	Port      int      // default: a free one
+	Host      string   // of the loopback interface; default: localhost. Nodes of one site share the port
+	Binary    string   // default: [Binary]
 	HTTPS     bool     // URL is https
 	Env       []string // beside the process's own
 }
@@ -58,13 +65,20 @@ func Start(t testing.TB, o Options) *Gateway {
 // Prepare makes a gateway that has not been started.
 func Prepare(t testing.TB, o Options) *Gateway {
 	t.Helper()
-	g := &Gateway{Dir: o.Dir, Port: o.Port, t: t, env: o.Env, log: &Log{}}
+	g := &Gateway{Dir: o.Dir, Port: o.Port, t: t, env: o.Env, binary: o.Binary, log: &Log{}}
 	if g.Dir == "" {
 		g.Dir = t.TempDir()
 	}
 	if g.Port == 0 {
 		g.Port = FreePort(t)
 	}
+	if g.host = o.Host; g.host == "" {
+		g.host = "localhost"
+	}
+	if g.binary == "" {
+		g.binary = Binary(t)
+	}
+	g.Addr = net.JoinHostPort(g.host, fmt.Sprint(g.Port))
 	g.URL = fmt.Sprintf("http://localhost:%d", g.Port)
 	if o.HTTPS {
 		g.URL = fmt.Sprintf("https://localhost:%d", g.Port)
@@ -99,7 +113,7 @@ func (g *Gateway) Configure(caddyfile string) {
 	} else {
 		caddyfile = global + "}\n" + caddyfile
 	}
-	caddyfile = strings.NewReplacer("$PORT", fmt.Sprint(g.Port), "$DIR", g.Dir).Replace(caddyfile)
+	caddyfile = strings.NewReplacer("$PORT", fmt.Sprint(g.Port), "$HOST", g.host, "$DIR", g.Dir).Replace(caddyfile)
 	if err := os.WriteFile(g.caddyfile(), []byte(caddyfile+"\n"), 0o600); err != nil {
 		g.t.Fatal(err)
 	}
@@ -115,7 +129,7 @@ func (g *Gateway) caddyfile() string {
 // Command returns a command of the gateway's program in its environment, in
 // which the gateway's admin endpoint is the default one.
 func (g *Gateway) Command(args ...string) *exec.Cmd {
-	command := exec.Command(Binary(g.t), args...)
+	command := exec.Command(g.binary, args...)
 	command.Dir = g.Dir
 	command.Env = append(os.Environ(),
 		"XDG_DATA_HOME="+filepath.Join(g.Dir, "data"), "XDG_CONFIG_HOME="+filepath.Join(g.Dir, "config"), "HOME="+g.Dir,
@@ -188,6 +202,29 @@ func (g *Gateway) Reload() error {
 	return nil
 }
 
+// Load is Reload without a process of its own.
+func (g *Gateway) Load() error {
+	content, err := os.ReadFile(g.caddyfile())
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequest("POST", "http://"+g.AdminAddr+"/load", bytes.NewReader(content))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "text/caddyfile")
+	request.Header.Set("Cache-Control", "must-revalidate") // also what has not changed
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("reloading: %w", err)
+	}
+	defer response.Body.Close()
+	if answer, err := io.ReadAll(response.Body); err != nil || response.StatusCode != http.StatusOK {
+		return fmt.Errorf("reloading: status %d, %v\n%s", response.StatusCode, err, answer)
+	}
+	return nil
+}
+
 // Kill ends the process as kill -9 does.
 func (g *Gateway) Kill() { g.end(syscall.SIGKILL) }
 
@@ -195,11 +232,26 @@ func (g *Gateway) Kill() { g.end(syscall.SIGKILL) }
 // ended.
 func (g *Gateway) Stop() { g.end(syscall.SIGTERM) }
 
+// Pause stops the process without ending it, and Resume lets it go on: a machine
+// that was suspended, or had no time for it.
+func (g *Gateway) Pause() { g.signal(syscall.SIGSTOP) }
+
+// Resume lets a paused process go on.
+func (g *Gateway) Resume() { g.signal(syscall.SIGCONT) }
+
+func (g *Gateway) signal(signal syscall.Signal) {
+	g.t.Helper()
+	if err := g.command.Process.Signal(signal); err != nil {
+		g.t.Fatalf("sending %v to the gateway: %v", signal, err)
+	}
+}
+
 func (g *Gateway) end(signal syscall.Signal) {
 	if g.command == nil {
 		return
 	}
 	_ = g.command.Process.Signal(signal)
+	_ = g.command.Process.Signal(syscall.SIGCONT) // one that is paused hears nothing
 	select {
 	case <-g.exited:
 	case <-time.After(30 * time.Second):

@@ -64,7 +64,7 @@ func startSentinel(t testing.TB, primary *Redis) *Redis {
 	settings := fmt.Sprintf("dir %s\n", dir) +
 		fmt.Sprintf("sentinel monitor %s %s %s 2\n", PrimaryName, host, port) +
 		fmt.Sprintf("sentinel down-after-milliseconds %s 1000\n", PrimaryName) +
-		fmt.Sprintf("sentinel failover-timeout %s 3000\n", PrimaryName) +
+		fmt.Sprintf("sentinel failover-timeout %s 1000\n", PrimaryName) +
 		fmt.Sprintf("sentinel parallel-syncs %s 2\n", PrimaryName)
 	file := filepath.Join(dir, "sentinel.conf") // the sentinel writes into it, too
 	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
