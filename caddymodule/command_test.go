@@ -92,7 +92,7 @@ func TestCommandsLookAfterUsersSessionsAndKeys(t *testing.T) {
 		{"keys rotate --now", " signs now\n", ""},
 		{"keys rotate --now --json", `"state": "signing"`, ""},
 		{"keys list --json", `"state": "verifying"`, ""},
-		{"keys reseal", "sealed with the newest secret already\n", ""},
+		{"keys reseal", "sealed again: 0\n", ""},
 		{"keys reseal --json", `"resealed": 0`, ""},
 		{"keys rotate now", "", "now"},
 		{"keys list extra", "", "extra"},

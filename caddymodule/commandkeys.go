@@ -36,10 +36,7 @@ as they are used; the answer says when the old secret can go.`,
 				if err := t.ask("POST", "/keys/reseal", nil, &answer); err != nil {
 					return err
 				}
-				if answer.Resealed == 0 {
-					return t.print(c.OutOrStdout(), answer, "all keys are sealed with the newest secret already\n")
-				}
-				return t.print(c.OutOrStdout(), answer, "sealed again: %d\nThe old secret can go after %s, if all nodes run with the new one now.\n",
+				return t.print(c.OutOrStdout(), answer, "sealed again: %d\nIf all nodes seal with the new secret, the old one can go after %s.\n",
 					answer.Resealed, answer.NeededUntil.Format(time.RFC3339))
 			},
 		},
@@ -59,7 +56,8 @@ one signs as soon as it can.
 With --now a new key is made that signs at once, for the case that somebody may
 have read the old ones. Apps that keep the key set refuse what it signs until
 they read the set again. In both cases nobody is signed out: a key goes when
-the last token that it signed has expired.`,
+the last token that it signed has expired, as sessions last now. If they lasted
+longer when it signed, whoever has such a session signs in once more.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			var key adminKey
 			if err := t.ask("POST", "/keys/rotate", map[string]bool{"now": atOnce}, &key); err != nil {

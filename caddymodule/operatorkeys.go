@@ -34,9 +34,9 @@ func newAdminKey(k session.KeyInfo) adminKey {
 type adminResealed struct {
 	Resealed int `json:"resealed"` // keys
 
-	// NeededUntil is when an older secret can go: sessions are sealed again as they
-	// are used. It is missing where nothing was sealed with an older secret.
-	NeededUntil time.Time `json:"old_secret_needed_until,omitzero"`
+	// NeededUntil is when an older secret can go, if there is one: sessions are
+	// sealed again as they are used.
+	NeededUntil time.Time `json:"old_secret_needed_until"`
 }
 
 func listKeys(o operator, r *http.Request) (any, error) {
@@ -70,11 +70,7 @@ func resealKeys(o operator, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer := adminResealed{Resealed: n}
-	if n > 0 {
-		answer.NeededUntil = o.sessions.Resealed().UTC()
-	}
-	return answer, nil
+	return adminResealed{n, o.sessions.Resealed().UTC()}, nil
 }
 
 // rotateKeys makes the next signing key, to sign as soon as verifiers know it, or
@@ -90,7 +86,7 @@ func (o operator) rotateKeys(ctx context.Context, atOnce bool) (session.KeyInfo,
 	if atOnce {
 		what = "keys_rotated_at_once"
 	}
-	return key, o.note(ctx, "", what, key.ID)
+	return key, o.noteKeys(ctx, what, key.ID)
 }
 
 // resealKeys seals with the newest secret what an older one has sealed.
@@ -101,5 +97,14 @@ func (o operator) resealKeys(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return n, o.note(ctx, "", "keys_resealed", fmt.Sprint(n))
+	return n, o.noteKeys(ctx, "keys_resealed", fmt.Sprint(n))
+}
+
+// noteKeys writes an audit record of a change that is made. Whoever reads that it
+// failed should not make the change again.
+func (o operator) noteKeys(ctx context.Context, what, detail string) error {
+	if err := o.note(ctx, "", what, detail); err != nil {
+		return fmt.Errorf("the change is made, but not in the audit records: %w", err)
+	}
+	return nil
 }

@@ -4,7 +4,8 @@ import "context"
 
 // Adopt returns a key of another installation as it is to be kept beside the
 // keys of this one, for as long as something that it signed until now is valid.
-// It keeps nothing.
+// It keeps nothing. An adopted key may be newer than ours, and then signs; ours goes
+// as one that has a successor, so there must be no sessions of ours yet.
 //
 // A key that does not open is an error, and must not be kept: a set that has one
 // cannot be read at all.

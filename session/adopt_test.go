@@ -26,7 +26,7 @@ func TestKeysOfTheOldInstallationStayUntilTheirLastTokenHasExpired(t *testing.T)
 	old := newHouseOfKeys(t)
 	oldKeys := old.bunch()
 	new := newHouseOfKeys(t)
-	new.store = old.store // the directory is what moves
+	new.store = old.store          // the directory is what moves
 	new.clock.pass(24 * time.Hour) // its key is newer, as long as it waits to be moved to
 	b := new.bunch()
 	new.clock.pass(24 * time.Hour)

@@ -18,6 +18,7 @@ type watched struct {
 	reads  atomic.Int64
 	counts atomic.Int64
 	mute   atomic.Bool                      // publishing fails
+	torn   atomic.Bool                      // writing is done, and then said to have failed
 	away   atomic.Bool                      // reading fails
 	hang   atomic.Bool                      // reading takes until it is given up
 	read   atomic.Pointer[func(key string)] // called after a value was read, before it is used
@@ -42,6 +43,22 @@ func (w *watched) Get(ctx context.Context, key string) ([]byte, error) {
 func (w *watched) Count(ctx context.Context, key string, ttl time.Duration) (int64, error) {
 	w.counts.Add(1)
 	return w.Store.Count(ctx, key, ttl)
+}
+
+// Delete and Put, torn, do what a Redis does whose replicas do not confirm.
+func (w *watched) Delete(ctx context.Context, key string) error {
+	return errors.Join(w.Store.Delete(ctx, key), w.tear())
+}
+
+func (w *watched) Put(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	return errors.Join(w.Store.Put(ctx, key, value, ttl), w.tear())
+}
+
+func (w *watched) tear() error {
+	if w.torn.Load() {
+		return errors.New("not confirmed")
+	}
+	return nil
 }
 
 func (w *watched) Publish(ctx context.Context, topic string, message []byte) error {
@@ -134,7 +151,10 @@ type chest struct {
 	writes int
 }
 
-func (c *chest) Keys(context.Context) ([]session.StoredKey, error) {
+func (c *chest) Keys(ctx context.Context) ([]session.StoredKey, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.reads++

@@ -45,6 +45,9 @@ func (k *KeySet) list(set *keys) []KeyInfo {
 		switch {
 		case s.ID == signer.id:
 			info.State = KeySigning
+			if s.ID == set.stored[len(set.stored)-1].ID {
+				info.RetiresAt = time.Time{} // until it has a successor, it stays
+			}
 		case s.Algorithm == k.o.Algorithm && s.SignsFrom.After(k.now()):
 			info.State = KeyNext
 		}

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -21,9 +22,11 @@ func (k *KeySet) Refresh(ctx context.Context) error {
 // refresh does what Refresh says. k.mu must be held.
 func (k *KeySet) refresh(ctx context.Context) error {
 	k.begun.Add(1)
-	k.failed = k.update(ctx)
-	k.refreshed = k.o.Now()
-	return k.failed
+	err := k.update(ctx)
+	if !errors.Is(ctx.Err(), context.Canceled) { // whoever hangs up has found out nothing
+		k.failed, k.refreshed = err, k.o.Now()
+	}
+	return err
 }
 
 // update looks at the keys as anybody may, and has a look at them alone only if

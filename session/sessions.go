@@ -162,10 +162,11 @@ func (s *Sessions) End(ctx context.Context, subject, id string) error {
 
 // end removes the record first, which is the truth, and then tells everybody.
 func (s *Sessions) end(ctx context.Context, subject, id string) error {
-	if err := s.store.Delete(ctx, sessionKey(id)); err != nil {
+	err := s.store.Delete(ctx, sessionKey(id))
+	s.forget(ctx, forgotten{session: id}) // also if that failed: it may be done
+	if err != nil {
 		return fmt.Errorf("ending session: %w", err)
 	}
-	s.forget(ctx, forgotten{session: id})
 	if err := s.store.Remove(ctx, subjectSet(subject), id); err != nil {
 		return fmt.Errorf("ending session: %w", err)
 	}

@@ -122,10 +122,11 @@ func (s *Sessions) keepIdentity(ctx context.Context, identity Identity) (Identit
 func (s *Sessions) IdentityChanged(ctx context.Context, identity Identity) error {
 	ctx = context.WithoutCancel(ctx)
 	identity.At = s.now()
-	if _, err := s.keepIdentity(ctx, identity); err != nil {
+	_, err := s.keepIdentity(ctx, identity)
+	s.forget(ctx, forgotten{subject: identity.Subject}) // also if that failed: it may be done
+	if err != nil {
 		return err
 	}
-	s.forget(ctx, forgotten{subject: identity.Subject})
 	if identity.Disabled {
 		return s.EndAll(ctx, identity.Subject, "")
 	}

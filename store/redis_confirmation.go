@@ -76,8 +76,9 @@ func (c confirmation) confirm(ctx context.Context, cmds ...redis.Cmder) error {
 	case wait.Val() < int64(c.replicas):
 		return unanswered{fmt.Errorf("%w: %d of %d", errUnconfirmed, wait.Val(), c.replicas)}
 	}
-	// That there is nothing to take or to replace has been confirmed as well: a
-	// primary that has been cut off from its replicas must not say so.
+	// Nothing to take or to replace is an answer too. It is confirmed as far as the
+	// server has written anything since its replicas answered last: an end that was
+	// not confirmed does not look as if it had been when it is asked for again.
 	return err
 }
 

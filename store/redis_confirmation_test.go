@@ -53,6 +53,7 @@ func TestChangesThatNobodyConfirmsFailInTime(t *testing.T) {
 		"Put that is over at once": r.Put(ctx, "third", nil, 0),
 		"Replace":                  r.Replace(ctx, "key", []byte("value"), time.Hour),
 		"Replace of what is not":   r.Replace(ctx, "missing", nil, time.Hour),
+		"Delete of what is gone":   r.Delete(ctx, "other"),
 		"Take":                     takeErr,
 		"Take of what was taken":   againErr,
 		"Count":                    countErr,
@@ -65,7 +66,7 @@ func TestChangesThatNobodyConfirmsFailInTime(t *testing.T) {
 		}
 	}
 	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("ten changes took %v, want about 100ms each", took)
+		t.Errorf("eleven changes took %v, want about 100ms each", took)
 	}
 	if got, err := r.Get(ctx, "key"); err != nil || string(got) != "value" {
 		t.Errorf("Get = %q, %v, want the value: nothing is changed by it", got, err)
