@@ -121,7 +121,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.Path == "" {
 		a.Path = "/doorward"
 	}
-	if err := a.validate(); err != nil {
+	if err := errors.Join(a.validate(), a.validateSession()); err != nil {
 		return err
 	}
 	for _, step := range []func() error{a.provisionSecret, a.provisionStore, a.provisionStreams, a.provisionDirectory, a.provisionMail, a.provisionPages} {

@@ -33,6 +33,9 @@ func replace(what, s string) (string, error) {
 		if strings.HasPrefix(key, "env.") || strings.HasPrefix(key, "file.") {
 			name = "{" + key + "}"
 		}
+		if strings.HasPrefix(key, "env.") {
+			return nil, fmt.Errorf("%s stands for nothing: it is not in the environment that the server was started with, which a reload does not change; restart it, or use {file./path}", name)
+		}
 		return nil, fmt.Errorf("%s stands for nothing; a brace that is meant as such is written with a backslash before it", name)
 	})
 	if err != nil {

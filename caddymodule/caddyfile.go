@@ -93,7 +93,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		"directory":     {parse: a.parseDirectory},
 		"mail":          {parse: a.parseMail},
 		"relying_party": {parse: a.parseRelyingParty, repeats: true},
-		"session": block(options{
+		"session": options{"session": block(options{
 			"lifetime":           duration(&a.Session.Lifetime),
 			"idle":               duration(&a.Session.Idle),
 			"fresh":              duration(&a.Session.Fresh),
@@ -103,7 +103,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			"algorithm":          choice(&a.Session.Algorithm, "ES256", "EdDSA", "RS256"),
 			"rotate_keys":        duration(&a.Session.RotateKeys),
 			"token_header":       toggle(&a.Session.TokenHeader),
-		}.checked(a.validate)),
+		}.checked(a.validate))}.checked(a.validateSession)["session"],
 		"passcode": block(options{
 			"digits":   number(&a.Passcode.Digits),
 			"lifetime": duration(&a.Passcode.Lifetime),

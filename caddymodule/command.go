@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -217,7 +216,9 @@ func (t *terminal) request(method, path string, header http.Header, content io.R
 
 // explain says in an operator's words why the server did not do it.
 func explain(address string, err error) error {
-	if errors.Is(err, syscall.ECONNREFUSED) || strings.Contains(err.Error(), "connection refused") || strings.Contains(err.Error(), "no such file") {
+	// What the server answers may be about a connection that was refused to it.
+	answered := strings.Contains(err.Error(), "HTTP ")
+	if !answered && (strings.Contains(err.Error(), "connection refused") || strings.Contains(err.Error(), "no such file")) {
 		return fmt.Errorf("no server is running whose admin API is at %s: start it, or say where it is with --address", address)
 	}
 	if _, text, ok := strings.Cut(err.Error(), "{"); ok {

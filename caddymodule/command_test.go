@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -129,10 +130,15 @@ func TestCommandsSayWhatKeepsThemFromTheServer(t *testing.T) {
 		_, _ = w.Write([]byte("<html>"))
 	}))
 	defer broken.Close()
+	lost := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		writeAdmin(w, nil, fmt.Errorf("the change is made, but open sessions could not be told: %w", syscall.ECONNREFUSED))
+	}))
+	defer lost.Close()
 	for _, tt := range []struct{ name, address, want string }{
 		{"nobody listens", fmt.Sprintf("localhost:%d", freePort(t)), "no server is running"},
 		{"no socket", "unix//does/not/exist.sock", "no server is running"},
 		{"Caddy without Doorward", without.Listener.Addr().String(), "built without Doorward"},
+		{"a server whose store is away", lost.Listener.Addr().String(), "the change is made, but open sessions could not be told"},
 		{"something else", broken.Listener.Addr().String(), "reading the server's answer"},
 	} {
 		if _, err := runCommand(tt.address, "users", "list"); err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -157,8 +163,8 @@ func TestResealingTellsWhenTheOldSecretCanGo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(output, "sealed again: 1\nThe old secret can go after ")
-	text, _, _ := strings.Cut(rest, ",")
+	_, rest, _ := strings.Cut(output, "sealed again: 1\nIf all nodes seal with the new secret, the old one can go after ")
+	text, _, _ := strings.Cut(rest, ".")
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
 		t.Fatalf("%v: %s", err, output)

@@ -201,7 +201,16 @@ func isToken(s string) bool {
 	return s != ""
 }
 
-// validate returns what is wrong with the settings that have bounds.
+// validateSession returns what is wrong with the settings of sessions together.
+func (a *App) validateSession() error {
+	if lifetime := orDefault(a.Session.Lifetime, 12*time.Hour); time.Duration(a.Session.Idle) > lifetime {
+		return fmt.Errorf("session idle (%v) is longer than session lifetime (%v)", time.Duration(a.Session.Idle), lifetime)
+	}
+	return nil
+}
+
+// validate returns what is wrong with the settings that have bounds, each by
+// itself.
 func (a *App) validate() error {
 	for _, d := range []struct {
 		name     string
@@ -219,9 +228,6 @@ func (a *App) validate() error {
 		if v := time.Duration(d.value); v != 0 && (v < d.min || v > d.max) {
 			return fmt.Errorf("%s must be between %v and %v, not %v", d.name, d.min, d.max, v)
 		}
-	}
-	if lifetime := orDefault(a.Session.Lifetime, 12*time.Hour); time.Duration(a.Session.Idle) > lifetime {
-		return fmt.Errorf("session idle (%v) is longer than session lifetime (%v)", time.Duration(a.Session.Idle), lifetime)
 	}
 	if n := a.Passcode.Digits; n != 0 && (n < 6 || n > 10) {
 		return fmt.Errorf("passcode digits must be between 6 and 10, not %d", n)

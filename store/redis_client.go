@@ -12,6 +12,7 @@ import (
 // Every path to a server has a guard, which bounds what a command may take and
 // keeps it from being sent twice, and, where o wants it, a confirmation.
 func newRedisClient(servers redisServers, o RedisOptions) redis.UniversalClient {
+	quieten()
 	options := &redis.UniversalOptions{
 		Addrs:      servers.addresses,
 		MasterName: servers.primary,
