@@ -176,6 +176,7 @@ func (a *App) start() error {
 		undo := a.mailLog.follow(a.logger)
 		a.undo = append(a.undo, func() error { undo(); return nil })
 	}
+	a.judgeStreams()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, d := range a.doors {

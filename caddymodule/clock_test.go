@@ -2,17 +2,22 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unsafe"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
+	"github.com/doorward/doorward/directory"
+	"github.com/doorward/doorward/directory/directorytest"
 	"github.com/doorward/doorward/integration/testbed"
 	"github.com/doorward/doorward/mail/mailtest"
 	"github.com/doorward/doorward/session"
@@ -297,4 +302,43 @@ func jump(t *testing.T, s *clocked, checkStore func(*testing.T)) {
 	}
 	clock.set(t, 2*time.Hour+time.Minute)
 	refused(t, p, dora, "when its time is over, again")
+}
+
+// A clock that is an hour off keeps nobody from signing in. What it would do to
+// the keys, all nodes would have to live with.
+func TestGatewayWhoseClockIsWrongServesAndChangesNoKeys(t *testing.T) {
+	var ahead atomic.Int64
+	defer func(before func() time.Time) { now = before }(now)
+	now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	dataHome(t)
+	base := fmt.Sprintf("http://localhost:%d", freePort(t))
+	err := load(t, "{"+quiet+"\n\tdoorward {\n\t\tdirectory "+directorytest.StartPostgres(t).URL()+
+		"\n\t\tsecret "+strings.Repeat("clock", 8)+"\n\t}\n}\n"+base+" {\n\tdoorward\n\trespond ok\n}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := listedKeys(t, running(t).core.keys)
+	for i, off := range []time.Duration{time.Hour, -time.Hour, 0} {
+		ahead.Store(int64(off))
+		token := signIn(t, running(t), fmt.Sprintf("user%d@example.com", i), base)
+		if got := send(t, client(t), "GET", base+"/", "", "Authorization", "Bearer "+token); got.status != http.StatusOK {
+			t.Errorf("off by %v: status %d: %s", off, got.status, got.body)
+		}
+		_, err := running(t).operator().rotateKeys(t.Context(), true)
+		if off == 0 {
+			if err != nil || len(listedKeys(t, running(t).core.keys)) != 2 {
+				t.Errorf("put right: %v, want a second key", err)
+			}
+			break
+		}
+		if !errors.Is(err, directory.ErrClock) {
+			t.Errorf("off by %v: rotating: %v, want %v", off, err, directory.ErrClock)
+		}
+		if got := listedKeys(t, running(t).core.keys); !slices.Equal(got, keys) {
+			t.Errorf("off by %v: keys %+v, want %+v as before", off, got, keys)
+		}
+	}
+	if err := load(t, "{"+quiet+"}\n"); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,11 +28,53 @@ func noteConnections(server *caddyhttp.Server) {
 // for hours as a WebSocket may.
 func wantsEvents(r *http.Request) bool {
 	for _, accept := range r.Header["Accept"] {
-		if strings.Contains(accept, "text/event-stream") {
+		if namesEvents(accept) {
 			return true
 		}
 	}
 	return false
+}
+
+// namesEvents reports whether text/event-stream is in a list of media types, in
+// any case (RFC 9110, section 8.3.1). It is asked of every request that passes:
+// it makes no copy, and goes from hyphen to hyphen, of which what browsers accept
+// has none or one.
+func namesEvents(accept string) bool {
+	const head, tail = "text/event", "stream"
+	for {
+		before, after, found := strings.Cut(accept, "-")
+		if !found {
+			return false
+		}
+		if len(before) >= len(head) && len(after) >= len(tail) &&
+			strings.EqualFold(before[len(before)-len(head):], head) && strings.EqualFold(after[:len(tail)], tail) {
+			return true
+		}
+		accept = after
+	}
+}
+
+// judgeStreams has the doors of this configuration say who may have streams open,
+// until it is cleaned up. A stream that was opened under another configuration
+// ends when that one is gone, if its visitor is refused by this one.
+func (a *App) judgeStreams() {
+	release := a.streams.Judge(a.admits)
+	a.undo = append(a.undo, func() error { release(); return nil })
+}
+
+// admits reports whether a door of the site that v signed in at admits them. The
+// doors of a site are asked together, and not the one that a stream came in by,
+// which may be no more: what a door asks of a part of the site alone, a stream
+// that is open to another part of it does not show.
+func (a *App) admits(v *session.Visitor) bool {
+	_, host, _ := strings.Cut(v.Audience, "://")
+	asked := &http.Request{Host: host}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.ContainsFunc(a.doors, func(d *Handler) bool {
+		site, ok := d.site.find(asked)
+		return ok && site.Origin == v.Audience && d.policy.Admits(v.Identity)
+	})
 }
 
 // serveStream passes a request on that stays open, and ends it when the visitor's

@@ -174,6 +174,99 @@ func TestStreamEndsAtTheIdleLimitOfItsSession(t *testing.T) {
 	}
 }
 
+// A reload that refuses people takes their streams from them. One that does not
+// come about takes nothing.
+func TestReloadEndsTheStreamsThatItsRulesRefuse(t *testing.T) {
+	dataHome(t)
+	upstream, _ := startEvents(t)
+	base, other := fmt.Sprintf("http://localhost:%d", freePort(t)), fmt.Sprintf("http://localhost:%d", freePort(t))
+	guarded := func(base, rules string) string {
+		return fmt.Sprintf("%s {\n%s\n\treverse_proxy %s\n}\n", base, rules, upstream)
+	}
+	allow := func(patterns string) string { return "\tdoorward {\n\t\tallow " + patterns + "\n\t}" }
+	configure := func(sites ...string) error { return load(t, "{"+quiet+"}\n"+strings.Join(sites, "")) }
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	must(configure(guarded(base, allow("*@example.com")), guarded(other, allow("*@example.com"))))
+	tokens := map[string]string{}
+	for _, name := range []string{"ann", "bob"} {
+		for _, site := range []string{base, other} {
+			tokens[name+site] = signIn(t, running(t), name+"@example.com", site)
+		}
+	}
+	open := func(name, site string) <-chan struct{} {
+		t.Helper()
+		c := client(t)
+		c.Timeout = 0
+		return listen(t, c, site+"/", tokens[name+site])
+	}
+	anns, bobs, annsOther, bobsOther := open("ann", base), open("bob", base), open("ann", other), open("bob", other)
+
+	taken, err := net.Listen("tcp", "localhost:0")
+	must(err)
+	defer taken.Close()
+	if configure(guarded(base, allow("bob@example.com")), "http://"+taken.Addr().String()+" {\n\trespond taken\n}\n") == nil {
+		t.Fatal("a configuration starts whose port is taken")
+	}
+	wantOpen(t, "the new configuration did not start", anns)
+	wantOpen(t, "the new configuration did not start", annsOther)
+
+	must(configure(guarded(base, allow("bob@example.com")), guarded(other, allow("*@example.com"))))
+	wantEnd(t, "ann's, whom the site admits no more", anns)
+	wantOpen(t, "bob's, whom it admits", bobs)
+	wantOpen(t, "ann's, at a site with the rules of before", annsOther)
+	if got := send(t, client(t), "GET", base+"/", "", "Authorization", "Bearer "+tokens["ann"+base]); got.status != http.StatusForbidden {
+		t.Errorf("ann's next request: status %d, want 403", got.status)
+	}
+
+	// What one door of a site refuses, another may admit.
+	must(configure(guarded(base, "\tdoorward /admin/* {\n\t\tallow group:admins\n\t}\n"+allow("bob@example.com")), guarded(other, allow("ann@example.com"))))
+	wantEnd(t, "bob's, whom the other site admits no more", bobsOther)
+	wantOpen(t, "bob's, whom one of two doors admits", bobs)
+
+	must(configure(guarded(base, allow("*@example.com")), guarded(other, "")))
+	wantEnd(t, "ann's, at a site that has no door any more", annsOther)
+	wantOpen(t, "bob's, whom the site still admits", bobs)
+	anns = open("ann", base)
+	must(configure(guarded(base, allow("*@example.com")), guarded(other, allow("*@example.com"))))
+	wantOpen(t, "ann's, whom the site admits again", anns)
+	wantOpen(t, "bob's", bobs)
+}
+
+// The requests that an old configuration has in its hands were let in by its
+// rules. It may let go of them after it was cleaned up.
+func TestStreamThatAnOldDoorLetsInIsJudgedByTheNewRules(t *testing.T) {
+	dataHome(t)
+	base := fmt.Sprintf("http://localhost:%d", freePort(t))
+	site := func(pattern string) string {
+		return "{" + quiet + "}\n" + base + " {\n\tdoorward {\n\t\tallow " + pattern + "\n\t}\n\trespond ok\n}\n"
+	}
+	if err := load(t, site("*@example.com")); err != nil {
+		t.Fatal(err)
+	}
+	old := running(t)
+	ann, bob := signIn(t, old, "ann@example.com", base), signIn(t, old, "bob@example.com", base)
+	if err := load(t, site("bob@example.com")); err != nil {
+		t.Fatal(err)
+	}
+	for token, admitted := range map[string]bool{ann: false, bob: true} {
+		v, err := old.core.sessions.Check(t.Context(), token, base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stream, stop := old.core.sessions.Stream(t.Context(), v)
+		if got := stream.Err() == nil; got != admitted {
+			t.Errorf("%s: the stream is open: %v, want %v", v.Identity.Email, got, admitted)
+		}
+		stop()
+	}
+}
+
 func TestWhatStaysOpenIsKnownByItsRequest(t *testing.T) {
 	for _, tt := range []struct {
 		name, method string
@@ -183,6 +276,9 @@ func TestWhatStaysOpenIsKnownByItsRequest(t *testing.T) {
 		{"a page", "GET", []string{"Accept", "text/html,*/*;q=0.8"}, false},
 		{"a form", "POST", nil, false},
 		{"an EventSource", "GET", []string{"Accept", "text/event-stream"}, true},
+		{"an EventSource in another case", "GET", []string{"Accept", "Text/Event-Stream"}, true},
+		{"an EventSource among others", "GET", []string{"Accept", "application/x-thing, */*;q=0.1, text/EVENT-stream;q=0.5"}, true},
+		{"half an EventSource", "GET", []string{"Accept", "text/event-strea, ext/event-stream, /event-stream, text/event, stream-event/text, text/event-"}, false},
 		{"a client that takes both", "POST", []string{"Accept", "application/json, text/event-stream"}, true},
 		{"a WebSocket", "GET", []string{"Connection", "Upgrade", "Upgrade", "websocket"}, true},
 		{"another protocol", "GET", []string{"Connection", "Upgrade", "Upgrade", "h2c"}, false},
@@ -291,5 +387,16 @@ func TestHandlerThatLooksUpKeepsItsClient(t *testing.T) {
 	end(errors.New("the session has ended"))
 	if body, err := io.ReadAll(response.Body); err != nil || string(body) != "goodbye" {
 		t.Errorf("the client got %q, %v, want goodbye", body, err)
+	}
+}
+
+func BenchmarkWantsEvents(b *testing.B) {
+	r := httptest.NewRequest("GET", "http://localhost/", nil)
+	r.Header.Set("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8")
+	b.ReportAllocs()
+	for b.Loop() {
+		if wantsEvents(r) {
+			b.Fatal("a page is taken for an event stream")
+		}
 	}
 }

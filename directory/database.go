@@ -26,6 +26,7 @@ type database struct {
 
 	isolation sql.IsolationLevel // of transactions that write
 	begin     string             // their first statement; may be empty
+	clock     string             // asks for the database's time; empty where its clock is ours
 	lockKeys  string             // takes signing_keys for one transaction; empty where writers take turns anyway
 	undone    func(error) bool   // tells that the database undid a transaction, which may be tried again; nil for never
 

@@ -62,6 +62,11 @@ var (
 	// has migrated the database. Nothing is written to it.
 	ErrNewerSchema = errors.New("directory: the database belongs to a newer version of this program")
 
+	// ErrClock is returned by ChangeKeys when the clock of this machine is more
+	// than two minutes from that of the database server. What wraps it says by how
+	// much and which way. One of the two is to be set.
+	ErrClock = errors.New("directory: the clock of this machine is not that of the database")
+
 	errNotOpen = errors.New("directory: not open")
 )
 
@@ -73,6 +78,7 @@ var (
 // and Import take what their context gives them.
 type Directory struct {
 	now     func() time.Time
+	skew    time.Duration // how far now may be from the database's clock when keys change
 	connect func(context.Context) (*database, error)
 
 	opening  sync.Mutex // held by Open and Close

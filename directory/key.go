@@ -13,6 +13,10 @@ import (
 // that makes a key, and making one takes some seconds where a machine is slow.
 const keysPatience = 3 * patience
 
+// maxSkew is how far the clocks of this machine and of the database may be apart
+// when keys change. Sessions bear as much between two nodes.
+const maxSkew = 2 * time.Minute
+
 // A Key is a pair of keys that signs session tokens. The directory cannot use
 // it: the private half comes sealed and leaves sealed.
 type Key struct {
@@ -44,6 +48,11 @@ func (d *Directory) Keys(ctx context.Context) ([]Key, error) {
 // error, wrapped. It returns ErrTaken if two of the keys have one ID. What else
 // a key consists of never changes; a key that tries is an error.
 //
+// It returns ErrClock, and does not call change, if the clock of this machine is
+// far from that of the database server, where there is one. change decides by the
+// time what signs and what goes: a node that is a month ahead would remove the
+// key that all others sign with.
+//
 // change is called again if the database has undone the transaction, so it must
 // decide from the keys it is given, and do nothing that cannot be done twice.
 // It must not write to the directory, which would wait for it.
@@ -58,6 +67,9 @@ func (d *Directory) ChangeKeys(ctx context.Context, change func(keys []Key) ([]K
 				return err
 			}
 		}
+		if err := d.compareClocks(ctx, tx, db); err != nil {
+			return err
+		}
 		before, err := rows(ctx, tx, scanKey, selectKeys)
 		if err != nil {
 			return err
@@ -68,6 +80,29 @@ func (d *Directory) ChangeKeys(ctx context.Context, change func(keys []Key) ([]K
 		}
 		return d.replaceKeys(ctx, tx, before, after)
 	})
+}
+
+// compareClocks returns ErrClock if our clock is surely further from the
+// database's than it may be. The answer was true at some time between the
+// question and its arrival, so that a slow answer is given the benefit of the
+// doubt.
+func (d *Directory) compareClocks(ctx context.Context, tx *sql.Tx, db *database) error {
+	if db.clock == "" {
+		return nil
+	}
+	var theirs micros
+	asked := d.now()
+	if err := tx.QueryRowContext(ctx, db.clock).Scan(&theirs); err != nil {
+		return fmt.Errorf("asking for the time: %w", err)
+	}
+	answered := d.now()
+	if ahead := asked.Sub(time.Time(theirs)); ahead > d.skew {
+		return fmt.Errorf("%w: it is %v ahead: set it", ErrClock, ahead.Round(time.Second))
+	}
+	if behind := time.Time(theirs).Sub(answered); behind > d.skew {
+		return fmt.Errorf("%w: it is %v behind: set it", ErrClock, behind.Round(time.Second))
+	}
+	return nil
 }
 
 // replaceKeys makes the keys in the database, which are those of before, those

@@ -49,6 +49,9 @@ const beginPostgres = `
 // lockKeysPostgres keeps out other writers, not readers.
 const lockKeysPostgres = `LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE`
 
+// clockPostgres asks for the time now, and not when the transaction began.
+const clockPostgres = `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)`
+
 // PostgresOptions say where a directory on a PostgreSQL server is.
 type PostgresOptions struct {
 	// URL is postgres://user:password@host:port/database?parameters, as libpq
@@ -73,7 +76,8 @@ type PostgresOptions struct {
 	// two more.
 	MaxConnections int
 
-	// Now is the clock. Default: time.Now.
+	// Now is the clock. Default: time.Now. While it is more than two minutes from
+	// the server's, keys cannot be changed: see ErrClock.
 	Now func() time.Time
 }
 
@@ -97,6 +101,7 @@ func NewPostgres(o PostgresOptions) (*Directory, error) {
 	}
 	return &Directory{
 		now:     o.Now,
+		skew:    maxSkew,
 		connect: func(ctx context.Context) (*database, error) { return connectPostgres(ctx, config, o.MaxConnections) },
 	}, nil
 }
@@ -114,6 +119,7 @@ func connectPostgres(ctx context.Context, config *pgx.ConnConfig, connections in
 		isolation: sql.LevelReadCommitted,
 		begin:     beginPostgres,
 		lockKeys:  lockKeysPostgres,
+		clock:     clockPostgres,
 		undone:    undoneByPostgres,
 
 		beginExport: beginExportPostgres,

@@ -53,7 +53,8 @@ var sentinels = map[string]struct {
 	"directory.ErrGroup":       {directory.ErrGroup, 503, "unavailable"},
 	"directory.ErrSignCount":   {directory.ErrSignCount, 503, "unavailable"},
 	"directory.ErrNewerSchema": {directory.ErrNewerSchema, 503, "unavailable"},
-	"directory.ErrFile":        {directory.ErrFile, 503, "unavailable"}, // an import's; no visitor meets it
+	"directory.ErrClock":       {directory.ErrClock, 503, "unavailable"}, // met at a change of keys, never by a visitor
+	"directory.ErrFile":        {directory.ErrFile, 503, "unavailable"},  // an import's; no visitor meets it
 	"directory.ErrNotEmpty":    {directory.ErrNotEmpty, 503, "unavailable"},
 
 	"store.ErrNotFound": {store.ErrNotFound, 503, "unavailable"},

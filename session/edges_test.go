@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,8 @@ type watched struct {
 	torn   atomic.Bool                      // writing is done, and then said to have failed
 	away   atomic.Bool                      // reading fails
 	hang   atomic.Bool                      // reading takes until it is given up
+	lost   atomic.Pointer[string]           // reading what is kept under an ID fails
+	slow   atomic.Int64                     // how long reading takes
 	read   atomic.Pointer[func(key string)] // called after a value was read, before it is used
 }
 
@@ -29,9 +32,21 @@ func (w *watched) Get(ctx context.Context, key string) ([]byte, error) {
 	if w.away.Load() {
 		return nil, errors.New("store away")
 	}
+	if id := w.lost.Load(); id != nil && strings.HasSuffix(key, *id) {
+		return nil, errors.New("shard away")
+	}
 	if w.hang.Load() {
 		<-ctx.Done()
 		return nil, ctx.Err()
+	}
+	if d := time.Duration(w.slow.Load()); d > 0 {
+		wait := time.NewTimer(d)
+		defer wait.Stop()
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
 	value, err := w.Store.Get(ctx, key)
 	if f := w.read.Load(); f != nil {

@@ -28,3 +28,14 @@ func (t *Streams) Len() (streams, sessions int) {
 
 // Streams returns the open streams of s.
 func (s *Sessions) Streams() *Streams { return s.streams }
+
+// Woken reports whether somebody was woken to look at what is queued, and has it
+// forgotten.
+func (t *Streams) Woken() bool {
+	select {
+	case <-t.wake:
+		return true
+	default:
+		return false
+	}
+}

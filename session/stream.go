@@ -3,12 +3,17 @@ package session
 import (
 	"context"
 	"math/rand/v2"
+	"runtime"
 	"time"
 )
 
 const (
-	// lookers is how many sessions with open streams are looked at at once.
-	lookers = 16
+	// mostLookers is how many sessions with open streams are looked at at once at
+	// most, however large the machine; lookersPerProcessor how many for each of its
+	// processors, for which a Redis client has ten connections unless told
+	// otherwise: the others are for requests, which must not wait behind us.
+	mostLookers         = 64
+	lookersPerProcessor = 6
 
 	// watchEvery is the longest pause between two rounds over the open streams.
 	watchEvery = 250 * time.Millisecond
@@ -22,11 +27,19 @@ const (
 //     when the request was let in, by name, address or groups;
 //   - the session reaches its absolute or its idle limit: a stream that is open is
 //     no sign that its owner is there;
+//   - no judge of the streams admits its subject any more, see [Streams.Judge];
 //   - the store has not answered for twice CheckInterval and a few seconds.
 //
 // Soon is at once where the nodes can be told, and within CheckInterval where
 // they cannot. [context.Cause] says which it was. Whoever calls Stream calls stop
 // when the request is over.
+//
+// The store is asked about six sessions at once for each processor, and 64 at
+// most. Where that is too few to ask about all within CheckInterval, because
+// there are very many or the store is slow, they take turns, and what nobody was
+// told takes that much longer to end a stream. As long as the store answers,
+// streams go on meanwhile: to be busy is not to be in doubt. What is told to the
+// nodes does not wait for its turn.
 func (s *Sessions) Stream(ctx context.Context, v *Visitor) (stream context.Context, stop context.CancelFunc) {
 	stream, end := context.WithCancelCause(ctx)
 	x := &openStream{v, end}
@@ -62,6 +75,7 @@ func (s *Sessions) lookAt(v *Visitor) time.Time {
 func (s *Sessions) watch(ctx context.Context) {
 	tick := time.NewTicker(s.round())
 	defer tick.Stop()
+	lookers := min(lookersPerProcessor*runtime.GOMAXPROCS(0), mostLookers)
 	looking := make(chan struct{}, lookers)
 	for {
 		select {
@@ -70,10 +84,10 @@ func (s *Sessions) watch(ctx context.Context) {
 		case <-tick.C:
 		case <-s.streams.wake:
 		}
-		// Two looks of a session fit into that, though both wait until they are given
-		// up: one that nobody has answered by then will not be.
-		now := s.now()
-		queued := s.streams.sweep(now, now.Add(-2*s.o.CheckInterval-checkTimeout))
+		// A look that fails is followed by another within that: a stream ends when the
+		// store was asked twice, or did not say a word for all that time.
+		patience := s.o.CheckInterval + checkTimeout
+		queued := s.streams.sweep(s.now(), patience, patience+s.o.CheckInterval)
 		for range min(queued, lookers) {
 			select {
 			case looking <- struct{}{}:
@@ -90,7 +104,8 @@ func (s *Sessions) watch(ctx context.Context) {
 // lookAround looks at the queued sessions until there are none, or ctx ends.
 func (s *Sessions) lookAround(ctx context.Context) {
 	for ctx.Err() == nil {
-		o, last := s.streams.take(s.now().Add(s.o.CheckInterval))
+		now := s.now()
+		o, last := s.streams.take(now, now.Add(s.o.CheckInterval))
 		if o == nil {
 			return
 		}
@@ -99,7 +114,7 @@ func (s *Sessions) lookAround(ctx context.Context) {
 }
 
 // lookAgain looks at a session that has open streams. If the store cannot be
-// asked, the streams go on until they have not been looked at for too long.
+// asked, the streams go on until that has been so for too long.
 func (s *Sessions) lookAgain(ctx context.Context, o *openSession, last *Visitor) {
 	within, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
@@ -109,7 +124,10 @@ func (s *Sessions) lookAgain(ctx context.Context, o *openSession, last *Visitor)
 		s.streams.found(o, v, nil, s.lookAt(v))
 	case Refused(err):
 		s.streams.found(o, nil, err, time.Time{})
-	case ctx.Err() != nil:
-		s.streams.urge(o.id) // by the Sessions that come after us
+	default:
+		s.streams.missed(o)
+		if ctx.Err() != nil {
+			s.streams.urge(o.id) // by the Sessions that come after us
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -258,22 +259,126 @@ func TestStreamsEndWhenTheStoreCannotBeAskedAnyMore(t *testing.T) {
 	})
 }
 
+// Most of them wait for their turn when the store falls silent, and the looks
+// before theirs take until they are given up.
 func TestStreamsEndWhenTheStoreHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newBubbleHouse(t)
 		n := h.node()
-		var streams []*openStream
-		for range 50 { // more than are looked at at once
-			_, stream := n.opens("ann")
-			streams = append(streams, stream)
-		}
+		streams := n.opensMany(300)
 		n.store.hang.Store(true)
 		time.Sleep(16 * time.Second)
 		synctest.Wait()
 		for i, stream := range streams {
 			stream.wantEnd(t, fmt.Sprintf("stream %d", i), time.Millisecond)
 		}
+		n.wantKept(t, 0, 0)
 	})
+}
+
+// opensMany opens n streams, each of a session of its own.
+func (n *node) opensMany(count int) (streams []*openStream) {
+	n.h.t.Helper()
+	for i := range count {
+		_, stream := n.opens([]string{"ann", "bob"}[i%2])
+		streams = append(streams, stream)
+	}
+	return streams
+}
+
+// A round over all sessions takes longer than a store may be silent, on whatever
+// machine.
+func TestSlowStoreThatAnswersEndsNoStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newBubbleHouse(t)
+		n, other := h.node(func(o *session.Options) { o.CheckInterval = 100 * time.Millisecond }), h.node()
+		streams := n.opensMany(300)
+		cal, cals := n.opens("cal")
+		_, anothers := n.opens("cal")
+		n.store.slow.Store(int64(time.Second))
+		for range 6 {
+			time.Sleep(10 * time.Second)
+			for i, stream := range streams {
+				stream.wantOpen(t, fmt.Sprintf("stream %d", i))
+			}
+		}
+
+		// What is told does not wait for its turn.
+		must(t, other.End(t.Context(), "cal", cal.ID))
+		cals.wantEnd(t, "her session was ended", 10*time.Millisecond)
+		must(t, other.IdentityChanged(t.Context(), h.people.change("cal", func(id *session.Identity) { id.Groups = nil })))
+		anothers.wantEnd(t, "she is in other groups", 5*time.Second)
+
+		// What is not told does, and not for ever.
+		other.store.mute.Store(true)
+		must(t, other.EndAll(t.Context(), "ann", ""))
+		time.Sleep(2 * time.Minute)
+		for i, stream := range streams {
+			if i%2 == 0 {
+				stream.wantEnd(t, fmt.Sprintf("stream %d, of ann", i), time.Millisecond)
+			} else {
+				stream.wantOpen(t, fmt.Sprintf("stream %d, of bob", i))
+			}
+		}
+	})
+}
+
+func TestLooksAtOnceAreFew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newBubbleHouse(t)
+		n := h.node()
+		n.opensMany(200)
+		n.store.hang.Store(true)
+		n.store.reads.Store(0)
+		time.Sleep(4900 * time.Millisecond) // nobody has given up
+		if got, most := n.store.reads.Load(), int64(min(6*runtime.GOMAXPROCS(0), 64)); got != most {
+			t.Errorf("the store was asked %d questions at once, want %d", got, most)
+		}
+	})
+}
+
+// A store that fails for some sessions, as a cluster without one of its shards
+// does, is not silent: the others go on, and those end.
+func TestStreamsEndThatTheStoreFailsForAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newBubbleHouse(t)
+		n := h.node()
+		v, anns := n.opens("ann")
+		_, bobs := n.opens("bob")
+		n.store.lost.Store(&v.ID)
+		time.Sleep(10 * time.Second)
+		anns.wantOpen(t, "after one look that failed")
+		anns.wantEnd(t, "the store fails for her session", 6*time.Second)
+		time.Sleep(time.Minute)
+		bobs.wantOpen(t, "the store answers for his")
+	})
+}
+
+func TestNobodyIsWokenForASubjectWithoutStreams(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	streams := session.NewStreams() // whose Sessions do not listen, so that nobody takes the token
+	s := session.New(session.Options{Store: h.store, Keys: h.keySet(), Identities: h.people, Now: h.clock.Now, Streams: streams})
+	v, _, err := s.Begin(t.Context(), signIn("ann"))
+	must(t, err)
+	must(t, s.IdentityChanged(t.Context(), session.Identity{Subject: "bob"}))
+	if streams.Woken() {
+		t.Error("somebody is woken, though no stream is open")
+	}
+	must(t, s.End(t.Context(), "ann", "another session"))
+	if streams.Woken() {
+		t.Error("somebody is woken by the end of a session without streams")
+	}
+	_, stop := s.Stream(t.Context(), v)
+	defer stop()
+	streams.Woken() // nobody listens, so that it was
+	must(t, s.IdentityChanged(t.Context(), session.Identity{Subject: "bob"}))
+	if streams.Woken() {
+		t.Error("somebody is woken by a change of bob, though only ann has a stream")
+	}
+	must(t, s.IdentityChanged(t.Context(), session.Identity{Subject: "ann"}))
+	if !streams.Woken() {
+		t.Error("nobody is woken by a change of ann")
+	}
 }
 
 func TestSessionIsLookedAtOnceHoweverManyStreamsItHas(t *testing.T) {

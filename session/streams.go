@@ -16,6 +16,9 @@ var (
 
 	// errClosed ends the streams of a store that is closed.
 	errClosed = errors.New("session: the store is closed")
+
+	// errNotAdmitted ends a stream of somebody whom no judge admits any more.
+	errNotAdmitted = errors.New("session: no longer admitted")
 )
 
 // Streams are requests that stay open: WebSockets and event streams. Each ends
@@ -26,12 +29,15 @@ var (
 // the other as well, so that a stream outlives the Sessions that it was opened
 // under, and whichever Sessions are there look after it.
 type Streams struct {
-	wake chan struct{} // holds one token when somebody shall look at queue
+	wake chan struct{} // holds one token when somebody shall look at what is queued
 
 	mu       sync.Mutex
 	closed   bool
+	judges   []*judge
 	sessions map[string]*openSession // by ID
-	queue    []*openSession          // to be looked at now
+	urgent   []*openSession          // to be looked at now: something was told of them
+	queue    []*openSession          // to be looked at when their turn comes
+	asked    time.Time               // when the first look began since one was answered; zero for none
 }
 
 // openSession is a session that has streams open.
@@ -40,8 +46,20 @@ type openSession struct {
 	streams     map[*openStream]struct{}
 	last        *Visitor  // as it was last found alive
 	next        time.Time // when to look again
-	queued      bool
+	asked       time.Time // when the first look began since the one that found last; zero for none
+	looks       int       // under way
+	waits       waiting
 }
+
+// waiting says which list a session waits in for a look. What was left behind in
+// another list is passed over.
+type waiting int
+
+const (
+	waitsNot waiting = iota
+	waitsInTurn
+	waitsAhead
+)
 
 // openStream is one open request.
 type openStream struct {
@@ -69,8 +87,12 @@ func (t *Streams) Close() {
 func (t *Streams) add(x *openStream, next time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed {
+	switch {
+	case t.closed:
 		x.end(errClosed)
+		return
+	case !t.admits(x.visitor):
+		x.end(errNotAdmitted)
 		return
 	}
 	o := t.sessions[x.visitor.ID]
@@ -115,18 +137,17 @@ func (t *Streams) end(o *openSession, why error) {
 func (t *Streams) forget(f forgotten) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if o := t.sessions[f.session]; o != nil {
-		t.end(o, ErrEnded)
-	}
 	if f.session != "" {
+		if o := t.sessions[f.session]; o != nil {
+			t.end(o, ErrEnded)
+		}
 		return
 	}
 	for _, o := range t.sessions {
 		if o.subject == f.subject {
-			t.enqueue(o)
+			t.hasten(o)
 		}
 	}
-	t.rouse()
 }
 
 // urge has the session with an ID looked at now.
@@ -134,21 +155,17 @@ func (t *Streams) urge(id string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if o := t.sessions[id]; o != nil {
-		t.enqueue(o)
-		t.rouse()
+		t.hasten(o)
 	}
 }
 
-// enqueue has a session looked at, by a look that has not begun yet. t.mu must be
-// held.
-func (t *Streams) enqueue(o *openSession) {
-	if !o.queued {
-		o.queued = true
-		t.queue = append(t.queue, o)
+// hasten has a session looked at before those that are merely due, by a look that
+// has not begun yet. t.mu must be held.
+func (t *Streams) hasten(o *openSession) {
+	if o.waits != waitsAhead {
+		o.waits = waitsAhead
+		t.urgent = append(t.urgent, o)
 	}
-}
-
-func (t *Streams) rouse() {
 	select {
 	case t.wake <- struct{}{}:
 	default:
@@ -156,55 +173,111 @@ func (t *Streams) rouse() {
 }
 
 // sweep queues the sessions that are due at now, and ends the streams of those
-// that were not found alive since oldest. It returns how many are queued.
-func (t *Streams) sweep(now, oldest time.Time) (queued int) {
+// that the store has been asked about for longer than patience without an answer.
+// It returns how many are queued.
+//
+// A session that waits for its turn has not been asked about, and its streams go
+// on, except while no look is answered at all: then the store is as silent for
+// those in the queue as for those at its head, and they end once they were last
+// found alive longer than overdue ago.
+func (t *Streams) sweep(now time.Time, patience, overdue time.Duration) (queued int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	silent := longAgo(t.asked, now, patience)
 	for _, o := range t.sessions {
 		switch {
-		case o.last.began.Before(oldest):
+		case longAgo(o.asked, now, patience), silent && longAgo(o.last.began, now, overdue):
 			t.end(o, errUnchecked)
-		case !now.Before(o.next):
-			t.enqueue(o)
+		case now.Before(o.next), o.waits != waitsNot:
+		case o.looks == 0:
+			o.waits = waitsInTurn
+			t.queue = append(t.queue, o)
+		case o.asked.IsZero(): // by a look that was overtaken by the one that found last
+			o.asked = now
 		}
 	}
-	return len(t.queue)
+	return len(t.urgent) + len(t.queue)
 }
 
-// take returns a session that is to be looked at, as it was last found alive, or
-// nil. It is due again at next, unless the look says otherwise.
-func (t *Streams) take(next time.Time) (o *openSession, last *Visitor) {
+// longAgo reports whether at is longer than d before now. The zero time is not.
+func longAgo(at, now time.Time, d time.Duration) bool {
+	return !at.IsZero() && now.Sub(at) > d
+}
+
+// take returns a session that is to be looked at now, as it was last found alive,
+// or nil. Whoever takes one says with found or missed what came of it. It is due
+// again at next, unless the look says otherwise.
+func (t *Streams) take(now, next time.Time) (o *openSession, last *Visitor) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for len(t.queue) > 0 {
-		o, t.queue = t.queue[0], t.queue[1:]
-		o.queued = false
-		if len(o.streams) > 0 {
-			o.next = next
-			return o, o.last
+	for o = t.pop(); o != nil; o = t.pop() {
+		if len(o.streams) == 0 {
+			continue
 		}
+		o.next = next
+		o.looks++
+		if o.asked.IsZero() {
+			o.asked = now
+		}
+		if t.asked.IsZero() {
+			t.asked = now
+		}
+		return o, o.last
 	}
-	t.queue = nil
 	return nil, nil
 }
 
+// pop returns the session that has waited longest, those ahead first, or nil.
+// t.mu must be held.
+func (t *Streams) pop() (o *openSession) {
+	for len(t.urgent) > 0 {
+		if o, t.urgent = t.urgent[0], t.urgent[1:]; o.waits == waitsAhead {
+			o.waits = waitsNot
+			return o
+		}
+	}
+	for len(t.queue) > 0 {
+		if o, t.queue = t.queue[0], t.queue[1:]; o.waits == waitsInTurn {
+			o.waits = waitsNot
+			return o
+		}
+	}
+	t.urgent, t.queue = nil, nil
+	return nil
+}
+
 // found notes what a look at o has found: v, or why it has ended. Streams go on
-// whose app would be told the same today. The next look is at next.
+// whose app would be told the same today, and whom a judge admits. The next look
+// is at next.
 func (t *Streams) found(o *openSession, v *Visitor, ended error, next time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	o.looks--
+	t.asked = time.Time{}
 	if ended != nil {
 		t.end(o, ended)
 		return
 	}
-	if v.began.After(o.last.began) {
-		o.last, o.next = v, next
+	if !v.began.Before(o.last.began) {
+		o.last, o.next, o.asked = v, next, time.Time{}
 	}
 	for x := range o.streams {
-		if !x.visitor.Identity.equal(v.Identity) {
+		switch {
+		case !x.visitor.Identity.equal(v.Identity):
 			x.end(errChanged)
-			delete(o.streams, x)
+		case !t.admits(x.visitor):
+			x.end(errNotAdmitted)
+		default:
+			continue
 		}
+		delete(o.streams, x)
 	}
 	t.release(o)
+}
+
+// missed notes that a look at o was not answered.
+func (t *Streams) missed(o *openSession) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	o.looks--
 }
