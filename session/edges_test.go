@@ -162,6 +162,7 @@ type chest struct {
 	mu     sync.Mutex
 	keys   []session.StoredKey
 	away   error
+	stuck  error // of changes: reading goes on
 	reads  int
 	writes int
 }
@@ -179,8 +180,8 @@ func (c *chest) Keys(ctx context.Context) ([]session.StoredKey, error) {
 func (c *chest) ChangeKeys(_ context.Context, change func([]session.StoredKey) ([]session.StoredKey, error)) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.away != nil {
-		return c.away
+	if err := errors.Join(c.away, c.stuck); err != nil {
+		return err
 	}
 	after, err := change(append([]session.StoredKey(nil), c.keys...))
 	if err != nil {

@@ -41,6 +41,9 @@ func (k *KeySet) update(ctx context.Context) error {
 		return err
 	}
 	if k.due(set.stored) {
+		if len(set.own) > 0 {
+			k.set.Store(set) // good to sign and verify with, whether or not the change can be made
+		}
 		return k.change(ctx, k.plan)
 	}
 	k.set.Store(set)

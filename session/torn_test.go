@@ -2,7 +2,10 @@ package session_test
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/doorward/doorward/session"
 )
@@ -58,4 +61,19 @@ func TestOperatorWhoHangsUpMakesNoTokenFail(t *testing.T) {
 	_, token := n.begin("ann")
 	header, claims := parse(t, token)
 	n.wantRefused("a kid made up", forge(t, header.with("kid", "made up"), claims, unsigned), session.ErrInvalid)
+}
+
+// A node that cannot make the key that is due still follows what others made.
+func TestNodeThatCannotChangeKeysLearnsNewOnes(t *testing.T) {
+	h := newHouseOfKeys(t)
+	b, other := h.bunch(), h.bunch()
+	made := other.rotate(true)
+	h.clock.pass(10 * 24 * time.Hour) // the next is due
+	h.chest.stuck = errors.New("read-only")
+	if err := b.Refresh(context.Background()); err == nil {
+		t.Error("Refresh = nil, want that the change failed")
+	}
+	if got := b.published(); !slices.Contains(got, made.ID) {
+		t.Errorf("published %q, want %q among them", got, made.ID)
+	}
 }
