@@ -42,7 +42,7 @@ var forms = map[string]func(t *testing.T) func(name string) store.RedisOptions{
 		storetest.StartReplica(t, server)
 		return func(name string) store.RedisOptions {
 			restrict(t, name, "+wait", server)
-			return store.RedisOptions{URL: as(name, server.URL()), Prefix: name + ":", Replicas: 1}
+			return store.RedisOptions{URL: as(name, server.URL()), Prefix: name + ":", Replicas: 1, ReplicaTimeout: 10 * time.Second}
 		}
 	},
 	"sentinels and restricted users": func(t *testing.T) func(name string) store.RedisOptions {
@@ -72,7 +72,7 @@ var forms = map[string]func(t *testing.T) func(name string) store.RedisOptions{
 	"a cluster over TLS whose replicas confirm": func(t *testing.T) func(name string) store.RedisOptions {
 		c := storetest.StartClusterTLS(t, calm...)
 		return func(name string) store.RedisOptions {
-			return store.RedisOptions{URL: c.URL(), Prefix: name + ":", Replicas: 1, TLS: c.Certificates().Config()}
+			return store.RedisOptions{URL: c.URL(), Prefix: name + ":", Replicas: 1, ReplicaTimeout: 10 * time.Second, TLS: c.Certificates().Config()}
 		}
 	},
 }

@@ -19,10 +19,16 @@ func openRedis(t testing.TB, o store.RedisOptions) *store.Redis {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.Close() })
-	if err := r.Open(context.Background()); err != nil {
-		t.Fatal(err)
+	// Servers that were started a moment ago may have replicas still on the way.
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		err := r.Open(context.Background())
+		if err == nil {
+			return r
+		}
+		if o.Replicas == 0 || time.Now().After(deadline) {
+			t.Fatal(err)
+		}
 	}
-	return r
 }
 
 // wait lets d pass on the server's clock, which counts in milliseconds and keeps
