@@ -33,10 +33,7 @@ func (s keyStorage) ChangeKeys(ctx context.Context, change func([]session.Stored
 func storedKeys(all []directory.Key) []session.StoredKey {
 	var keys []session.StoredKey
 	for _, k := range all {
-		keys = append(keys, session.StoredKey{
-			ID: k.ID, Algorithm: k.Algorithm, Public: k.Public, Sealed: k.Sealed,
-			CreatedAt: k.CreatedAt, SignsFrom: k.SignsFrom, RetiresAt: k.RetiresAt,
-		})
+		keys = append(keys, session.StoredKey(k))
 	}
 	return keys
 }
@@ -44,10 +41,7 @@ func storedKeys(all []directory.Key) []session.StoredKey {
 func directoryKeys(all []session.StoredKey) []directory.Key {
 	var keys []directory.Key
 	for _, k := range all {
-		keys = append(keys, directory.Key{
-			ID: k.ID, Algorithm: k.Algorithm, Public: k.Public, Sealed: k.Sealed,
-			CreatedAt: k.CreatedAt, SignsFrom: k.SignsFrom, RetiresAt: k.RetiresAt,
-		})
+		keys = append(keys, directory.Key(k))
 	}
 	return keys
 }

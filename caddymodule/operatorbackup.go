@@ -83,14 +83,14 @@ func (o operator) importFile(ctx context.Context, r io.Reader) (directory.Summar
 
 // adoptKey returns a key of a file as it is to be kept.
 func (o operator) adoptKey(k directory.Key) (directory.Key, error) {
-	kept, err := o.keys.Adopt(storedKeys([]directory.Key{k})[0])
+	kept, err := o.keys.Adopt(session.StoredKey(k))
 	if errors.Is(err, secret.ErrOtherSecret) {
 		return k, fmt.Errorf("%w: %w: put the secret of the old installation behind the one of this: secret {new} {old}", errForeignKey, err)
 	}
 	if err != nil {
 		return k, fmt.Errorf("%w: %w", errForeignKey, err)
 	}
-	return directoryKeys([]session.StoredKey{kept})[0], nil
+	return directory.Key(kept), nil
 }
 
 // describe says in words what a file holds.

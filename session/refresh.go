@@ -40,13 +40,12 @@ func (k *KeySet) update(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if k.due(set.stored) {
-		if len(set.own) > 0 {
-			k.set.Store(set) // good to sign and verify with, whether or not the change can be made
-		}
+	if len(set.own) > 0 {
+		k.set.Store(set) // good to sign and verify with, whether or not a change can be made
+	}
+	if k.due(set.stored) { // as it is without a key of our own
 		return k.change(ctx, k.plan)
 	}
-	k.set.Store(set)
 	return nil
 }
 
