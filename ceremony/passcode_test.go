@@ -2,7 +2,6 @@ package ceremony_test
 
 import (
 	"errors"
-	"sync"
 	"testing"
 	"time"
 
@@ -45,28 +44,10 @@ func TestPasscodeIsUsedOnce(t *testing.T) {
 	}})
 	r.user(t, "ann@example.com")
 	id, code := r.begin(t, "ann@example.com")
-	const parallel = 100
-	errs := make([]error, parallel)
-	var all sync.WaitGroup
-	for i := range parallel {
-		all.Go(func() { _, errs[i] = r.passcodes.Finalize(t.Context(), knownOnly, browser, id, code) })
-	}
-	all.Wait()
-	won := 0
-	for _, err := range errs {
-		switch {
-		case err == nil:
-			won++
-		case !errors.Is(err, ceremony.ErrPasscodeGone):
-			t.Errorf("loser got %v, want ErrPasscodeGone", err)
-		}
-	}
-	if won != 1 {
-		t.Errorf("%d of %d signed in with one passcode, want 1", won, parallel)
-	}
-	if _, err := r.passcodes.Finalize(t.Context(), knownOnly, browser, id, code); !errors.Is(err, ceremony.ErrPasscodeGone) {
-		t.Errorf("used passcode: %v, want ErrPasscodeGone", err)
-	}
+	wantOneWinner(t, 100, ceremony.ErrPasscodeGone, func() error {
+		_, err := r.passcodes.Finalize(t.Context(), knownOnly, browser, id, code)
+		return err
+	})
 }
 
 func TestPasscodeIsReadAsPeopleTypeIt(t *testing.T) {

@@ -3,7 +3,6 @@ package ceremony_test
 import (
 	"errors"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -121,28 +120,10 @@ func TestChallengeIsAnsweredOnce(t *testing.T) {
 	a := newAuthenticator()
 	r.register(t, a, r.user(t, "ann@example.com"))
 	answer := get(t, a, r.options(t, site, nil), honest)
-	const parallel = 50
-	errs := make([]error, parallel)
-	var all sync.WaitGroup
-	for i := range parallel {
-		all.Go(func() { _, errs[i] = r.passkeys.FinalizeLogin(t.Context(), site, knownOnly, browser, answer) })
-	}
-	all.Wait()
-	won := 0
-	for _, err := range errs {
-		switch {
-		case err == nil:
-			won++
-		case !errors.Is(err, ceremony.ErrChallenge):
-			t.Errorf("loser got %v, want ErrChallenge", err)
-		}
-	}
-	if won != 1 {
-		t.Errorf("%d of %d signed in with one assertion, want 1", won, parallel)
-	}
-	if _, err := r.passkeys.FinalizeLogin(t.Context(), site, knownOnly, browser, answer); !errors.Is(err, ceremony.ErrChallenge) {
-		t.Errorf("replay: %v, want ErrChallenge", err)
-	}
+	wantOneWinner(t, 50, ceremony.ErrChallenge, func() error {
+		_, err := r.passkeys.FinalizeLogin(t.Context(), site, knownOnly, browser, answer)
+		return err
+	})
 }
 
 func TestChallengeIsGoodForFiveMinutes(t *testing.T) {

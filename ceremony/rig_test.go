@@ -243,3 +243,30 @@ func wantFailure(t testing.TB, what string, err error) {
 		t.Errorf("%s: a spent budget; want a failure", what)
 	}
 }
+
+// wantOneWinner has the same proof finalized many times at once, and once more
+// afterwards: one of them signs in, and all others are refused with refusal.
+func wantOneWinner(t *testing.T, parallel int, refusal error, finalize func() error) {
+	t.Helper()
+	errs := make([]error, parallel)
+	var all sync.WaitGroup
+	for i := range parallel {
+		all.Go(func() { errs[i] = finalize() })
+	}
+	all.Wait()
+	won := 0
+	for _, err := range errs {
+		switch {
+		case err == nil:
+			won++
+		case !errors.Is(err, refusal):
+			t.Errorf("loser got %v, want %v", err, refusal)
+		}
+	}
+	if won != 1 {
+		t.Errorf("%d of %d signed in with one proof, want 1", won, parallel)
+	}
+	if err := finalize(); !errors.Is(err, refusal) {
+		t.Errorf("replay: %v, want %v", err, refusal)
+	}
+}
