@@ -63,8 +63,8 @@ const (
 type database struct {
 	writer, reader *sql.DB
 
-	put, replace, get, take, count, delete *sql.Stmt
-	add, members, remove                   *sql.Stmt
+	put, replace, create, get, take, count, delete *sql.Stmt
+	add, members, remove                           *sql.Stmt
 }
 
 // openDatabase opens the file at path, and makes what is missing.
@@ -184,6 +184,7 @@ func (db *database) prepare(ctx context.Context) error {
 	}{
 		{db.writer, &db.put, putEntry},
 		{db.writer, &db.replace, replaceEntry},
+		{db.writer, &db.create, createEntry},
 		{db.reader, &db.get, getEntry},
 		{db.writer, &db.take, takeEntry},
 		{db.writer, &db.count, countEntry},

@@ -17,6 +17,13 @@ ON CONFLICT (key) DO UPDATE SET value = excluded.value, count = NULL, expires = 
 
 	replaceEntry = `UPDATE entries SET value = ?, count = NULL, expires = ? WHERE key = ? AND expires > ?`
 
+	// ?4 is now. An expired row, of either kind, is as good as none; a live one
+	// stays, and no row has changed.
+	createEntry = `
+INSERT INTO entries (key, value, expires) VALUES (?1, ?2, ?3)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value, count = NULL, expires = excluded.expires
+WHERE expires <= ?4`
+
 	getEntry = `SELECT value, count FROM entries WHERE key = ? AND expires > ?`
 
 	takeEntry = `DELETE FROM entries WHERE key = ? AND expires > ? RETURNING value, count`
@@ -58,6 +65,22 @@ func (e *Embedded) Replace(ctx context.Context, key string, value []byte, ttl ti
 		return err
 	})
 	return failed("replacing a value", err)
+}
+
+// Create implements [Store].
+func (e *Embedded) Create(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	err := e.write(ctx, func(db *database, tx *sql.Tx) error {
+		result, err := tx.StmtContext(ctx, db.create).ExecContext(ctx, key, notNull(value), e.millis(ttl), e.millis(0))
+		if err != nil {
+			return err
+		}
+		n, err := result.RowsAffected()
+		if err == nil && n == 0 {
+			return ErrExists
+		}
+		return err
+	})
+	return failed("creating a value", err)
 }
 
 // Get implements [Store].
@@ -132,13 +155,15 @@ func notNull(value []byte) []byte {
 }
 
 // failed says what was being done when err happened. It passes an answer through
-// as it is: ErrNotFound is not a failure.
+// as it is: ErrNotFound and ErrExists are no failures.
 func failed(doing string, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, ErrNotFound), errors.Is(err, sql.ErrNoRows):
 		return ErrNotFound
+	case errors.Is(err, ErrExists):
+		return ErrExists
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }

@@ -48,7 +48,7 @@ var (
 //
 //   - Where Replicas is the number of all replicas, of each primary in a cluster, a
 //     change that succeeded survives every failover. A value is taken at most once,
-//     and no count is the answer twice.
+//     a key created by one, and no count is the answer twice.
 //   - Where there are more replicas than that, it survives the death of a primary,
 //     because sentinels and clusters prefer the replica that has received most. It
 //     may not survive a failover from a primary that is alive and keeps a replica to

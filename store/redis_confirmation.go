@@ -76,14 +76,14 @@ func (c confirmation) confirm(ctx context.Context, cmds ...redis.Cmder) error {
 	case wait.Val() < int64(c.replicas):
 		return unanswered{fmt.Errorf("%w: %d of %d", errUnconfirmed, wait.Val(), c.replicas)}
 	}
-	// Nothing to take or to replace is an answer too. It is confirmed as far as the
+	// Nothing to take or to replace, or no room to create, is an answer too. It is confirmed as far as the
 	// server has written anything since its replicas answered last: an end that was
 	// not confirmed does not look as if it had been when it is asked for again.
 	return err
 }
 
 // changes tells whether cmd changes what the servers keep. All of it is confirmed.
-// Take, Count, Delete and Remove must not be undone. A Put or a Replace may
+// Take, Count, Create, Delete and Remove must not be undone. A Put or a Replace may
 // overwrite what must not come back. And a session whose Add is lost, while its
 // record is in another part of the cluster and stays, is not found by whoever ends
 // all sessions of a user.

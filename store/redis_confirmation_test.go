@@ -26,6 +26,12 @@ func TestChangesAreWithTheReplicaWhenTheySucceed(t *testing.T) {
 		if got := replica.Must("get", "doorward:key:key"); got != nil {
 			t.Fatalf("the replica has %v after Take, want nothing", got)
 		}
+		if err := r.Create(t.Context(), "key", []byte("created"), time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		if got := replica.Must("get", "doorward:key:key"); got != "created" {
+			t.Fatalf("the replica has %v after Create, want the value", got)
+		}
 	}
 }
 
@@ -54,6 +60,9 @@ func TestChangesThatNobodyConfirmsFailInTime(t *testing.T) {
 		"Put that is over at once": r.Put(ctx, "third", nil, 0),
 		"Replace":                  r.Replace(ctx, "key", []byte("value"), time.Hour),
 		"Replace of what is not":   r.Replace(ctx, "missing", nil, time.Hour),
+		"Create":                   r.Create(ctx, "fourth", nil, time.Hour),
+		"Create of what is there":  r.Create(ctx, "key", nil, time.Hour),
+		"Create for no time":       r.Create(ctx, "fifth", nil, 0),
 		"Delete of what is gone":   r.Delete(ctx, "other"),
 		"Take":                     takeErr,
 		"Take of what was taken":   againErr,
@@ -67,7 +76,7 @@ func TestChangesThatNobodyConfirmsFailInTime(t *testing.T) {
 		}
 	}
 	if took := time.Since(start); took > 10*time.Second {
-		t.Errorf("twelve changes took %v, want about 300ms each", took)
+		t.Errorf("fifteen changes took %v, want about 300ms each", took)
 	}
 	if got, err := r.Get(ctx, "key"); err != nil || string(got) != "value" {
 		t.Errorf("Get = %q, %v, want the value: nothing is changed by it", got, err)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -16,6 +17,9 @@ if n == 1 then
 end
 return n
 `)
+
+// longAgo is when a value expired that never lived. Redis takes no time before it.
+var longAgo = time.Unix(1, 0)
 
 // Put implements [Store].
 func (r *Redis) Put(ctx context.Context, key string, value []byte, ttl time.Duration) error {
@@ -38,6 +42,19 @@ func (r *Redis) Replace(ctx context.Context, key string, value []byte, ttl time.
 	}
 	err := r.client.SetArgs(ctx, r.key(key), value, redis.SetArgs{Mode: "XX", TTL: ttl}).Err()
 	return redisFailed("replacing a value", err)
+}
+
+// Create implements [Store].
+func (r *Redis) Create(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	args := redis.SetArgs{Mode: "NX", TTL: ttl.Truncate(time.Millisecond)}
+	if args.TTL <= 0 { // which SET would take for "for ever"
+		args.TTL, args.ExpireAt = 0, longAgo
+	}
+	err := r.client.SetArgs(ctx, r.key(key), value, args).Err()
+	if errors.Is(err, redis.Nil) { // the one thing that SET refuses without an error
+		return ErrExists
+	}
+	return redisFailed("creating a value", err)
 }
 
 // Get implements [Store].

@@ -55,6 +55,8 @@ func TestRedisRefusalsAreFailures(t *testing.T) {
 				"Put":                    r.Put(ctx, "key", []byte("other"), time.Hour),
 				"Replace":                r.Replace(ctx, "key", []byte("other"), time.Hour),
 				"Replace of what is not": r.Replace(ctx, "missing", []byte("other"), time.Hour),
+				"Create":                 r.Create(ctx, "missing", []byte("other"), time.Hour),
+				"Create of what is":      r.Create(ctx, "key", []byte("other"), time.Hour),
 				"Count":                  countErr,
 				"Add":                    r.Add(ctx, "set", "member", time.Hour),
 			}
@@ -66,7 +68,7 @@ func TestRedisRefusalsAreFailures(t *testing.T) {
 				failures["Remove"] = r.Remove(ctx, "set", "member")
 			}
 			for doing, err := range failures {
-				if err == nil || !strings.Contains(err.Error(), refusal) || errors.Is(err, store.ErrNotFound) {
+				if err == nil || !strings.Contains(err.Error(), refusal) || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrExists) {
 					t.Errorf("%s = %v, want a failure that says %s", doing, err, refusal)
 				}
 			}
@@ -133,7 +135,7 @@ func TestRedisAwayFailsQuicklyAndComesBack(t *testing.T) {
 	start := time.Now()
 	storetest.WantFailures(t, t.Context(), r)
 	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("a dozen operations without a server took %v, want less than 5s", took)
+		t.Errorf("fourteen operations without a server took %v, want less than 5s", took)
 	}
 	server.Restart()
 	wantService(t, r)

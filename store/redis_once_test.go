@@ -80,7 +80,8 @@ func names(node *storetest.Redis, addr string) bool {
 
 // A Count whose answer is lost has counted, and fails. Sent again behind the
 // caller's back it would use up two attempts. A Take would say that there was
-// nothing, which is an answer, and a wrong one.
+// nothing, and a Create that somebody else was first, which are answers, and wrong
+// ones.
 func TestCommandIsNeverSentTwice(t *testing.T) {
 	for name, start := range behindProxies {
 		t.Run(name, func(t *testing.T) {
@@ -109,6 +110,15 @@ func TestCommandIsNeverSentTwice(t *testing.T) {
 			})
 			if got, err := r.Take(t.Context(), "challenge"); !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("Take after one that had no answer = %q, %v, want ErrNotFound", got, err)
+			}
+
+			loseAnswer(t, proxies, "doorward:key:promise", func() {
+				if err := r.Create(t.Context(), "promise", []byte("value"), time.Hour); err == nil || errors.Is(err, store.ErrExists) {
+					t.Errorf("Create without an answer = %v, want a failure", err)
+				}
+			})
+			if err := r.Create(t.Context(), "promise", []byte("other"), time.Hour); !errors.Is(err, store.ErrExists) {
+				t.Errorf("Create after one that had no answer = %v, want ErrExists", err)
 			}
 		})
 	}
@@ -171,8 +181,17 @@ func TestKeysAreFoundWhileTheyMove(t *testing.T) {
 					t.Errorf("second Take %s = %q, %v, want ErrNotFound", when, got, err)
 				}
 			}
+			create := func(key, when string) {
+				t.Helper()
+				if err := r.Create(ctx, key, []byte("value"), time.Hour); err != nil {
+					t.Errorf("Create %s = %v, want nil", when, err)
+				}
+				if err := r.Create(ctx, key, []byte("other"), time.Hour); !errors.Is(err, store.ErrExists) {
+					t.Errorf("second Create %s = %v, want ErrExists", when, err)
+				}
+			}
 			put("{moving}stays")
-			put("{moving}goes")
+			create("{moving}goes", "before the move")
 
 			const goes = "ann:key:{moving}goes"
 			slot := itoa(c.Nodes[0].Must("cluster", "keyslot", goes).(int64))
@@ -192,7 +211,7 @@ func TestKeysAreFoundWhileTheyMove(t *testing.T) {
 			take("{moving}stays", "of what has not moved yet")
 			take("{moving}goes", "of what has moved already")
 			count("on the new node")
-			put("{moving}goes")
+			create("{moving}goes", "of what was taken at the new node")
 			to.Must("cluster", "setslot", slot, "node", toID)
 			from.Must("cluster", "setslot", slot, "node", toID)
 			count("after the move")

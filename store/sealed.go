@@ -45,6 +45,11 @@ func (s *sealed) Replace(ctx context.Context, key string, value []byte, ttl time
 	return s.Store.Replace(ctx, key, s.sealer.Seal(value, []byte(key)), ttl)
 }
 
+// Create implements [Store].
+func (s *sealed) Create(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	return s.Store.Create(ctx, key, s.sealer.Seal(value, []byte(key)), ttl)
+}
+
 // Get implements [Store].
 func (s *sealed) Get(ctx context.Context, key string) ([]byte, error) {
 	value, err := s.Store.Get(ctx, key)

@@ -68,7 +68,10 @@ func TestSealedValuesCannotBeReadAtRest(t *testing.T) {
 	if err := s.Replace(t.Context(), "replaced", secret, time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"put", "replaced"} {
+	if err := s.Create(t.Context(), "created", secret, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"put", "replaced", "created"} {
 		if at, err := e.Get(t.Context(), key); err != nil || bytes.Contains(at, secret) {
 			t.Errorf("%s: the store has %q, %v, want it sealed", key, at, err)
 		}

@@ -23,6 +23,10 @@ import (
 // taken or deleted. It is an answer, not a failure: the store has looked.
 var ErrNotFound = errors.New("store: not found")
 
+// ErrExists is returned by Create for a key that is there and has not expired. It
+// is an answer too.
+var ErrExists = errors.New("store: key exists")
+
 // errMixed is returned where a counter stands under a key that is asked for its
 // value, or a value under a key that is asked to count. It is a mistake in the
 // caller, and a failure.
@@ -32,7 +36,7 @@ var errMixed = errors.New("store: key holds the other kind, a value or a counter
 //
 // Its methods are safe for concurrent use by this process and by any other that
 // shares the store, and each is one atomic step. An error other than
-// [ErrNotFound] means that the store failed: whether the step happened is not
+// [ErrNotFound] and [ErrExists] means that the store failed: whether the step happened is not
 // known, and the caller refuses the request. It never guesses.
 //
 // A key holds a value or a counter. Sets and topics have names of their own and
@@ -49,6 +53,11 @@ type Store interface {
 	// not, in one step: touching a session that another request has just ended
 	// does not bring it back.
 	Replace(ctx context.Context, key string, value []byte, ttl time.Duration) error
+
+	// Create is Put for a key that is not there, and [ErrExists] for one that is,
+	// be it a value or a counter, in one step: of any number of concurrent calls
+	// one creates it. What is there stays as it is, and lives no longer for it.
+	Create(ctx context.Context, key string, value []byte, ttl time.Duration) error
 
 	// Get returns the value under key, or [ErrNotFound]. An empty value is a
 	// value. Asking for the value of a counter is a failure.

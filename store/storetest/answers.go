@@ -24,6 +24,7 @@ func endedContext(t *testing.T, s store.Store, _ func(time.Duration)) {
 	put(t, s, "key", "value", time.Hour)
 	WantFailures(t, ended(t), s)
 	wantValue(t, s, "key", "value")
+	wantGone(t, s, "missing")
 	wantMembers(t, s, "set")
 }
 
@@ -36,8 +37,8 @@ func closedStore(t *testing.T, s store.Store, _ func(time.Duration)) {
 }
 
 // WantFailures calls every method of a store that cannot answer, and checks that
-// each returns a failure and not [store.ErrNotFound]. It uses the key "key", the
-// set "set" and the topic "topic".
+// each returns a failure and not [store.ErrNotFound] or [store.ErrExists]. It uses
+// the keys "key", "missing" and "count", the set "set" and the topic "topic".
 func WantFailures(t *testing.T, ctx context.Context, s store.Store) {
 	t.Helper()
 	_, err := s.Get(ctx, "key")
@@ -51,6 +52,8 @@ func WantFailures(t *testing.T, ctx context.Context, s store.Store) {
 	value := []byte("other value")
 	wantFailure(t, "Put", s.Put(ctx, "key", value, time.Hour))
 	wantFailure(t, "Replace", s.Replace(ctx, "key", value, time.Hour))
+	wantFailure(t, "Create", s.Create(ctx, "key", value, time.Hour))
+	wantFailure(t, "Create of what is not there", s.Create(ctx, "missing", value, time.Hour))
 	wantFailure(t, "Delete", s.Delete(ctx, "key"))
 	wantFailure(t, "Add", s.Add(ctx, "set", "member", time.Hour))
 	wantFailure(t, "Remove", s.Remove(ctx, "set", "member"))

@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -37,6 +38,7 @@ var Shared = []struct {
 	{"each handle sees what the other wrote", seesWrites},
 	{"a value is taken once, whichever handle asks", takenOnceByTwo},
 	{"two handles count together", countedByTwo},
+	{"a key is created once, whichever handle asks", createdOnceByTwo},
 	{"what one handle has deleted the other cannot replace", replacedByTwo},
 }
 
@@ -65,6 +67,13 @@ func countedByTwo(t *testing.T, a, b store.Store) {
 	wantEachOnce(t, countAtOnce(t, 100, a, b))
 }
 
+func createdOnceByTwo(t *testing.T, a, b store.Store) {
+	for range 20 {
+		wantOneCreator(t, 10, a, b)
+		must(t, b.Delete(t.Context(), "promise"))
+	}
+}
+
 func replacedByTwo(t *testing.T, a, b store.Store) {
 	put(t, a, "session", "value", time.Hour)
 	must(t, b.Delete(t.Context(), "session"))
@@ -91,6 +100,32 @@ func takers(t *testing.T, n int, handles ...store.Store) int {
 		}
 	})
 	return taken
+}
+
+// wantOneCreator lets n callers create "promise" at once, and checks that one
+// does, and that its value is what all find.
+func wantOneCreator(t *testing.T, n int, handles ...store.Store) {
+	t.Helper()
+	var mu sync.Mutex
+	var creators []string
+	atOnce(n, func(i int) {
+		value := fmt.Sprint("caller ", i)
+		err := handles[i%len(handles)].Create(t.Context(), "promise", []byte(value), time.Hour)
+		switch {
+		case err == nil:
+			mu.Lock()
+			creators = append(creators, value)
+			mu.Unlock()
+		case !errors.Is(err, store.ErrExists):
+			t.Errorf("Create = %v, want nil or ErrExists", err)
+		}
+	})
+	if len(creators) != 1 {
+		t.Fatalf("%d of %d concurrent Creates succeeded, want 1", len(creators), n)
+	}
+	for _, s := range handles {
+		wantValue(t, s, "promise", creators[0])
+	}
 }
 
 // countAtOnce lets n callers count at once and returns the counts, sorted.
@@ -159,6 +194,13 @@ func wantGone(t *testing.T, s store.Store, key string) {
 	}
 }
 
+func wantExists(t *testing.T, s store.Store, key string, ttl time.Duration) {
+	t.Helper()
+	if err := s.Create(t.Context(), key, []byte("another"), ttl); !errors.Is(err, store.ErrExists) {
+		t.Errorf("Create(%q) for %v = %v, want ErrExists", key, ttl, err)
+	}
+}
+
 func wantCount(t *testing.T, s store.Store, key string, ttl time.Duration, want int64) {
 	t.Helper()
 	if got, err := s.Count(t.Context(), key, ttl); err != nil || got != want {
@@ -179,7 +221,7 @@ func wantMembers(t *testing.T, s store.Store, set string, want ...string) {
 // wantFailure checks that err is neither success nor an answer.
 func wantFailure(t *testing.T, doing string, err error) {
 	t.Helper()
-	if err == nil || errors.Is(err, store.ErrNotFound) {
+	if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrExists) {
 		t.Errorf("%s = %v, want a failure", doing, err)
 	}
 }

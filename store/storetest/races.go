@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -11,6 +12,8 @@ import (
 
 var races = []Promise{
 	{"of 100 concurrent Takes one gets the value", takeRace},
+	{"of 100 concurrent Creates one makes the key", createRace},
+	{"a key that is created and taken again and again is each time one's", createTakeRace},
 	{"200 concurrent callers count each number once", countRace},
 	{"Replace racing Delete never brings the value back", replaceRace},
 	{"Replace racing Take never brings the value back", replaceTakeRace},
@@ -22,6 +25,41 @@ func takeRace(t *testing.T, s store.Store, _ func(time.Duration)) {
 	if got := takers(t, 100, s); got != 1 {
 		t.Errorf("%d of 100 concurrent Takes got the value, want 1", got)
 	}
+}
+
+func createRace(t *testing.T, s store.Store, _ func(time.Duration)) {
+	wantOneCreator(t, 100, s)
+}
+
+// createTakeRace lets callers hold a key as one holds a lock: whoever creates it
+// has it alone until they take it back.
+func createTakeRace(t *testing.T, s store.Store, _ func(time.Duration)) {
+	var holders, held atomic.Int64
+	atOnce(10, func(i int) {
+		mine := fmt.Sprint("caller ", i)
+		for range 10 {
+			err := s.Create(t.Context(), "lock", []byte(mine), time.Hour)
+			if errors.Is(err, store.ErrExists) {
+				continue
+			}
+			if err != nil {
+				t.Errorf("Create: %v", err)
+				return
+			}
+			if n := holders.Add(1); n != 1 {
+				t.Errorf("%d callers have created the key, want 1", n)
+			}
+			held.Add(1)
+			holders.Add(-1)
+			if got, err := s.Take(t.Context(), "lock"); err != nil || string(got) != mine {
+				t.Errorf("Take = %q, %v, want %q", got, err, mine)
+			}
+		}
+	})
+	if held.Load() == 0 {
+		t.Error("nobody has created the key")
+	}
+	wantGone(t, s, "lock")
 }
 
 func countRace(t *testing.T, s store.Store, _ func(time.Duration)) {

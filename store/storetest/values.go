@@ -17,6 +17,9 @@ var values = []Promise{
 	{"a time to live under a millisecond has passed already", valueNeverLived},
 	{"a replaced value lives as long as the last Replace says", replaceRenews},
 	{"only a live value can be replaced", replaceNeedsLive},
+	{"a key can be created where nothing is", createWhereNothingIs},
+	{"what is there is not created again, and not touched", createLeavesAlone},
+	{"a created value lives as long as a put one", createdExpires},
 	{"a value can be taken once", takenOnce},
 	{"an expired value cannot be taken", takeExpired},
 	{"any bytes are a value, and none is one too", binaryValues},
@@ -67,6 +70,12 @@ func valueNeverLived(t *testing.T, s store.Store, _ func(time.Duration)) {
 		if err := s.Replace(t.Context(), "key", []byte("value"), ttl); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("Replace for %v of what is not there = %v, want ErrNotFound", ttl, err)
 		}
+
+		must(t, s.Create(t.Context(), "key", []byte("value"), ttl))
+		wantGone(t, s, "key")
+		must(t, s.Create(t.Context(), "key", []byte("value"), time.Hour))
+		wantExists(t, s, "key", ttl)
+		wantValue(t, s, "key", "value")
 	}
 }
 
@@ -97,6 +106,58 @@ func replaceNeedsLive(t *testing.T, s store.Store, wait func(time.Duration)) {
 		}
 		wantGone(t, s, key)
 	}
+}
+
+func createWhereNothingIs(t *testing.T, s store.Store, wait func(time.Duration)) {
+	ctx := t.Context()
+	put(t, s, "deleted", "value", time.Hour)
+	must(t, s.Delete(ctx, "deleted"))
+	put(t, s, "taken", "value", time.Hour)
+	if _, err := s.Take(ctx, "taken"); err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, "expired", "value", time.Millisecond)
+	wantCount(t, s, "expired counter", time.Millisecond, 1)
+	must(t, s.Add(ctx, "set", "member", time.Hour))
+	wait(time.Millisecond)
+	for _, key := range []string{"never put", "deleted", "taken", "expired", "expired counter", "set"} {
+		if err := s.Create(ctx, key, []byte("made"), time.Hour); err != nil {
+			t.Errorf("Create(%q) = %v, want nil", key, err)
+		}
+		wantValue(t, s, key, "made")
+		wantExists(t, s, key, time.Hour)
+	}
+	wantMembers(t, s, "set", "member")
+}
+
+func createLeavesAlone(t *testing.T, s store.Store, wait func(time.Duration)) {
+	put(t, s, "value", "first", 2*time.Second)
+	wantCount(t, s, "counter", 2*time.Second, 1)
+	must(t, s.Create(t.Context(), "created", []byte("first"), 2*time.Second))
+	for _, key := range []string{"value", "counter", "created"} {
+		wantExists(t, s, key, time.Hour)
+		wantExists(t, s, key, time.Millisecond)
+	}
+	wait(time.Millisecond)
+	wantValue(t, s, "value", "first")
+	wantValue(t, s, "created", "first")
+	wantCount(t, s, "counter", time.Hour, 2)
+	wait(2 * time.Second)
+	for _, key := range []string{"value", "counter", "created"} { // they live no longer for it
+		must(t, s.Create(t.Context(), key, []byte("second"), time.Hour))
+		wantValue(t, s, key, "second")
+	}
+}
+
+func createdExpires(t *testing.T, s store.Store, wait func(time.Duration)) {
+	must(t, s.Create(t.Context(), "key", []byte("value"), 2*time.Second))
+	must(t, s.Create(t.Context(), "renewed", []byte("value"), 2*time.Second))
+	must(t, s.Replace(t.Context(), "renewed", []byte("value"), time.Hour))
+	wait(time.Second)
+	wantValue(t, s, "key", "value")
+	wait(time.Second)
+	wantGone(t, s, "key")
+	wantValue(t, s, "renewed", "value")
 }
 
 func takenOnce(t *testing.T, s store.Store, _ func(time.Duration)) {
@@ -138,14 +199,20 @@ func binaryValues(t *testing.T, s store.Store, _ func(time.Duration)) {
 			t.Errorf("%s: Take = %d bytes, %v, want %d", name, len(got), err, len(value))
 		}
 		wantGone(t, s, name)
+		must(t, s.Create(t.Context(), name, value, time.Hour))
+		if got, err := s.Take(t.Context(), name); err != nil || !bytes.Equal(got, value) {
+			t.Errorf("%s: Take of what was created = %d bytes, %v, want %d", name, len(got), err, len(value))
+		}
 	}
 }
 
 func copiedValues(t *testing.T, s store.Store, _ func(time.Duration)) {
 	value := []byte("value")
 	must(t, s.Put(t.Context(), "key", value, time.Hour))
+	must(t, s.Create(t.Context(), "created", value, time.Hour))
 	value[0] = 'X'
 	wantValue(t, s, "key", "value")
+	wantValue(t, s, "created", "value")
 	got, err := s.Get(t.Context(), "key")
 	must(t, err)
 	got[0] = 'X'
