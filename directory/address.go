@@ -63,6 +63,12 @@ func ParseAddress(s string) (Address, error) {
 	return Address(local + "@" + domain), nil
 }
 
+// isCanonical reports whether a can have come from ParseAddress.
+func (a Address) isCanonical() bool {
+	parsed, err := ParseAddress(string(a))
+	return err == nil && parsed == a
+}
+
 // Domain returns what is behind the last @.
 func (a Address) Domain() string {
 	_, domain := a.split()

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,8 +26,9 @@ const (
 	childUsers = "DOORWARD_TEST_CHILD_USERS" // how many to create; endless if empty
 )
 
-// child opens the directory and creates users with a passkey each, until it is
-// killed. It says what was answered, one line each, after it was answered.
+// child opens the directory and creates users with a passkey and a second
+// address each, which it makes the primary one, until it is killed. It says what
+// was answered, one line each, after it was answered.
 func child(ctx context.Context, place string) error {
 	d := directory.NewSQLite(directory.SQLiteOptions{Path: place})
 	if strings.HasPrefix(place, "postgres://") {
@@ -49,6 +51,11 @@ func child(ctx context.Context, place string) error {
 	}
 	const writers = 3
 	var mu sync.Mutex // around standard output
+	answered := func(format string, args ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Printf(format+"\n", args...)
+	}
 	return errors.Join(concurrently(writers, func(w int) error {
 		for i := w; i < users; i += writers {
 			a, err := directory.ParseAddress(fmt.Sprintf("%s-%d@example.com", os.Getenv(childName), i))
@@ -59,15 +66,20 @@ func child(ctx context.Context, place string) error {
 			if err != nil {
 				return err
 			}
-			mu.Lock()
-			fmt.Printf("user %s %s\n", u.ID, a)
-			mu.Unlock()
+			answered("user %s %s", u.ID, a)
 			if err := d.AddPasskey(ctx, directory.Passkey{ID: u.Handle(), UserID: u.ID, PublicKey: []byte("key")}); err != nil {
 				return err
 			}
-			mu.Lock()
-			fmt.Printf("passkey %x %s\n", u.Handle(), u.ID)
-			mu.Unlock()
+			answered("passkey %x %s", u.Handle(), u.ID)
+			e, err := d.AddEmail(ctx, u.ID, directory.NewEmail{Address: "second-" + a, Verified: true}, 2)
+			if err != nil {
+				return err
+			}
+			answered("user %s %s", u.ID, e.Address)
+			if err := d.SetPrimary(ctx, u.ID, e.ID); err != nil {
+				return err
+			}
+			answered("primary %s %s", u.ID, e.Address)
 		}
 		return nil
 	})...)
@@ -123,8 +135,8 @@ func killRounds(t *testing.T, rounds int, place string, open func(t *testing.T) 
 	}
 }
 
-// wantWholeUsers fails the test if a user lacks what it was made with, and
-// returns how many users there are.
+// wantWholeUsers fails the test if a user lacks what it was made with, or has
+// not exactly one primary address, and returns how many users there are.
 func wantWholeUsers(t testing.TB, d *directory.Directory) int {
 	t.Helper()
 	users, err := d.Users(t.Context(), "", 10_000)
@@ -132,7 +144,8 @@ func wantWholeUsers(t testing.TB, d *directory.Directory) int {
 		t.Fatal(err)
 	}
 	for _, u := range users {
-		if _, ok := u.Primary(); !ok || len(u.Emails) != 1 || len(u.Groups) != 1 {
+		primaries := slices.DeleteFunc(slices.Clone(u.Emails), func(e directory.Email) bool { return !e.Primary })
+		if len(primaries) != 1 || len(u.Emails) > 2 || len(u.Groups) != 1 {
 			t.Errorf("half a user: %+v", u)
 		}
 	}
@@ -237,6 +250,11 @@ func checkAnswer(t *testing.T, d *directory.Directory, line string) {
 	case len(fields) == 3 && fields[0] == "user":
 		u, err := d.UserByAddress(t.Context(), directory.Address(fields[2]))
 		if err != nil || u.ID != fields[1] {
+			t.Errorf("%s: got %+v, %v", line, u, err)
+		}
+	case len(fields) == 3 && fields[0] == "primary":
+		u, err := d.User(t.Context(), fields[1])
+		if e, ok := u.Primary(); err != nil || !ok || string(e.Address) != fields[2] {
 			t.Errorf("%s: got %+v, %v", line, u, err)
 		}
 	case len(fields) == 3 && fields[0] == "passkey":

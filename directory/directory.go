@@ -6,8 +6,8 @@
 // something changes all of it or nothing.
 //
 // Rules that hold whoever calls, the directory holds itself: an address and a
-// credential ID belong to one user, a user comes with an address, a sign count
-// does not go back. All other rules are not its business. It does not decide
+// credential ID belong to one user, a user has one primary address from the
+// beginning to the end, a sign count does not go back. All other rules are not its business. It does not decide
 // who may sign up or sign in, never sends anything, verifies no signature,
 // opens no sealed key, and remembers nothing that expires: that is what package
 // store is for.
@@ -37,14 +37,27 @@ var (
 	// passkey of another user is not found either.
 	ErrNotFound = errors.New("directory: not found")
 
-	// ErrTaken is returned when an address or a credential ID that would be
-	// added exists already, whoever has it, and for two keys with one ID.
+	// ErrTaken is returned when an address, a credential ID, or the promised ID
+	// of a user or an address that would be added exists already, whoever has
+	// it, and for two keys with one ID.
 	ErrTaken = errors.New("directory: already taken")
 
 	// ErrAddress is returned by ParseAddress for what is not an address, or
-	// could be read as two, and by CreateUser for an Address that ParseAddress
-	// did not make.
+	// could be read as two, and by CreateUser and AddEmail for an Address that
+	// ParseAddress did not make.
 	ErrAddress = errors.New("directory: not an acceptable e-mail address")
+
+	// ErrTooMany is returned by AddEmail for a user who has as many addresses as
+	// they may have.
+	ErrTooMany = errors.New("directory: the user has as many addresses as they may")
+
+	// ErrPrimary is returned by RemoveEmail for the primary address: a user is
+	// never without one.
+	ErrPrimary = errors.New("directory: the primary address")
+
+	// ErrUnverified is returned by SetPrimary for an address that nobody has
+	// proved to own.
+	ErrUnverified = errors.New("directory: the address is not verified")
 
 	// ErrName is returned for the name of a user or a passkey that is longer
 	// than 64 characters, or holds something that is not text on one line.

@@ -138,7 +138,7 @@ func (f fileAddress) email() (Email, error) {
 	if !isID(f.ID) {
 		return Email{}, errNoID
 	}
-	if a, err := ParseAddress(string(f.Address)); err != nil || a != f.Address {
+	if !f.Address.isCanonical() {
 		return Email{}, ErrAddress
 	}
 	if f.CreatedAt.IsZero() || f.UpdatedAt.IsZero() {

@@ -44,6 +44,11 @@ type Email struct {
 
 // NewUser is what CreateUser is told about a user.
 type NewUser struct {
+	// ID and EmailID were promised to whoever signs up. They are random UUIDs
+	// (version 4), as text, that no user and no address ever had: whether one
+	// belonged to a user who is gone, nobody knows any more. Default: new ones.
+	ID, EmailID string
+
 	Address  Address // becomes the primary address
 	Verified bool
 	Name     string
@@ -92,6 +97,17 @@ func newID() string {
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80
 	return formatID(b)
+}
+
+// idOr returns an ID that was promised, or a new one where none was.
+func idOr(promised string) (string, error) {
+	switch {
+	case promised == "":
+		return newID(), nil
+	case !isID(promised):
+		return "", errNoID
+	}
+	return promised, nil
 }
 
 func formatID(b [16]byte) string {

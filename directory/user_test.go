@@ -172,6 +172,7 @@ func TestAUserWithAFlawIsNotCreated(t *testing.T) {
 
 func TestStrangersAreNotFound(t *testing.T) {
 	const nobody = "0b7e1c7e-8f5c-4e4a-9d3e-2f4c5a6b7c8d"
+	var email string // an ID that somebody has
 	operations := map[string]func(ctx context.Context, d *directory.Directory, id string) error{
 		"User": func(ctx context.Context, d *directory.Directory, id string) error {
 			_, err := d.User(ctx, id)
@@ -189,6 +190,16 @@ func TestStrangersAreNotFound(t *testing.T) {
 		"MarkVerified": func(ctx context.Context, d *directory.Directory, id string) error {
 			return d.MarkVerified(ctx, id, "alice@example.com")
 		},
+		"AddEmail": func(ctx context.Context, d *directory.Directory, id string) error {
+			_, err := d.AddEmail(ctx, id, directory.NewEmail{Address: "second@example.com"}, 5)
+			return err
+		},
+		"SetPrimary": func(ctx context.Context, d *directory.Directory, id string) error {
+			return d.SetPrimary(ctx, id, email)
+		},
+		"RemoveEmail": func(ctx context.Context, d *directory.Directory, id string) error {
+			return d.RemoveEmail(ctx, id, email)
+		},
 		"UsePasskey": func(ctx context.Context, d *directory.Directory, id string) error {
 			return d.UsePasskey(ctx, directory.PasskeyUse{ID: []byte("passkey"), UserID: id, SignCount: 9})
 		},
@@ -205,6 +216,7 @@ func TestStrangersAreNotFound(t *testing.T) {
 	onEach(t, func(t *testing.T, open opener) {
 		d := open(t)
 		alice := createUser(t, d, "alice@example.com")
+		email = alice.Emails[0].ID
 		addPasskey(t, d, directory.Passkey{ID: []byte("passkey"), UserID: alice.ID})
 		before, err := d.User(t.Context(), alice.ID)
 		if err != nil {

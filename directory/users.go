@@ -3,16 +3,17 @@ package directory
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"slices"
 	"strings"
 )
 
 // CreateUser adds a user who has one address. It returns ErrTaken if the
-// address belongs to somebody: of any number of concurrent calls for one
-// address, one creates a user. It returns ErrAddress, ErrName or ErrGroup for
-// what no user may have.
+// address belongs to somebody, or an ID that was promised is in use: of any
+// number of concurrent calls for one address or one ID, one creates a user. It
+// returns ErrAddress, ErrName or ErrGroup for what no user may have.
 func (d *Directory) CreateUser(ctx context.Context, n NewUser) (User, error) {
-	if a, err := ParseAddress(string(n.Address)); err != nil || a != n.Address {
+	if !n.Address.isCanonical() {
 		return User{}, ErrAddress
 	}
 	name, err := cleanName(n.Name)
@@ -24,23 +25,28 @@ func (d *Directory) CreateUser(ctx context.Context, n NewUser) (User, error) {
 		return User{}, err
 	}
 
+	id, err := idOr(n.ID)
+	if err != nil {
+		return User{}, fmt.Errorf("creating user: %w", err)
+	}
+	emailID, err := idOr(n.EmailID)
+	if err != nil {
+		return User{}, fmt.Errorf("creating user: its address has %w", err)
+	}
+
 	now := d.moment()
-	email := Email{ID: newID(), Address: n.Address, Verified: n.Verified, Primary: true, CreatedAt: now, UpdatedAt: now}
-	u := User{ID: newID(), Name: name, Added: n.Added, Groups: groups, Emails: []Email{email}, CreatedAt: now, UpdatedAt: now}
+	email := Email{ID: emailID, Address: n.Address, Verified: n.Verified, Primary: true, CreatedAt: now, UpdatedAt: now}
+	u := User{ID: id, Name: name, Added: n.Added, Groups: groups, Emails: []Email{email}, CreatedAt: now, UpdatedAt: now}
 	err = d.write(ctx, "creating user", func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `
+		err := exec(ctx, tx, ErrTaken, `
 			INSERT INTO users (id, name, disabled, added, created_at, updated_at)
-			VALUES ($1, $2, $3, $4, $5, $6)`,
+			VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (id) DO NOTHING`,
 			u.ID, u.Name, u.Disabled, u.Added, micros(u.CreatedAt), micros(u.UpdatedAt))
 		if err != nil {
 			return err
 		}
-		err = exec(ctx, tx, ErrTaken, `
-			INSERT INTO emails (id, user_id, address, verified, is_primary, created_at, updated_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7)
-			ON CONFLICT (address) DO NOTHING`,
-			email.ID, u.ID, string(email.Address), email.Verified, email.Primary, micros(now), micros(now))
-		if err != nil {
+		if err := insertEmail(ctx, tx, u.ID, email); err != nil {
 			return err
 		}
 		return insertGroups(ctx, tx, u.ID, u.Groups)
@@ -119,19 +125,6 @@ func (d *Directory) SetGroups(ctx context.Context, id string, groups []string) e
 			return err
 		}
 		return insertGroups(ctx, tx, id, groups)
-	})
-}
-
-// MarkVerified notes that a user receives mail at an address of theirs. An
-// address that is not theirs is ErrNotFound.
-func (d *Directory) MarkVerified(ctx context.Context, userID string, a Address) error {
-	if !isText(string(a)) {
-		return ErrNotFound
-	}
-	return d.change(ctx, "verifying address", userID, func(ctx context.Context, tx *sql.Tx) error {
-		return exec(ctx, tx, ErrNotFound,
-			`UPDATE emails SET verified = $3, updated_at = $4 WHERE user_id = $1 AND address = $2`,
-			userID, string(a), true, micros(d.moment()))
 	})
 }
 
