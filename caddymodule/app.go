@@ -18,7 +18,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -69,6 +68,15 @@ type App struct {
 	// Passkey says what is asked of passkeys.
 	Passkey Passkey `json:"passkey,omitzero"`
 
+	// API says how programs, native apps and scripts of other sites are served.
+	API API `json:"api,omitzero"`
+
+	// Account says what people may do to their own accounts.
+	Account Account `json:"account,omitzero"`
+
+	// Apps are the native apps that belong to the sites.
+	Apps Apps `json:"apps,omitzero"`
+
 	// Pages says what the pages look like.
 	Pages Pages `json:"pages,omitzero"`
 
@@ -78,6 +86,8 @@ type App struct {
 
 	logger *slog.Logger
 	undo   []func() error
+
+	parties []ceremony.RelyingParty // those that are configured
 
 	store     *pooledStore
 	streams   *pooledStreams
@@ -105,6 +115,7 @@ type core struct {
 	keys      *session.KeySet
 	passcodes *ceremony.Passcodes
 	passkeys  *ceremony.Passkeys
+	accounts  *ceremony.Accounts
 }
 
 // CaddyModule implements caddy.Module.
@@ -124,6 +135,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := errors.Join(a.validate(), a.validateSession()); err != nil {
 		return err
 	}
+	a.makeParties()
 	for _, step := range []func() error{a.provisionSecret, a.provisionStore, a.provisionStreams, a.provisionDirectory, a.provisionMail, a.provisionPages} {
 		if err := step(); err != nil {
 			return err
@@ -245,6 +257,11 @@ func (a *App) makeCore() error {
 			UserVerification: a.Passkey.UserVerification,
 			Now:              now,
 		}),
+		accounts: ceremony.NewAccounts(ceremony.AccountOptions{
+			Store: kept, Directory: a.directory.Directory, Letters: a.letters, Outbox: a.outbox,
+			Lookup: a.API.AccountLookup, Closed: a.API.Signup == signupClosed, MaxAddresses: a.Account.MaxAddresses,
+			Now: now,
+		}),
 	}
 	return nil
 }
@@ -338,21 +355,6 @@ func (a *App) siblings(h *Handler) []*Handler {
 		}
 	}
 	return same
-}
-
-// relyingParty returns whom the passkeys of a host are made for: the configured
-// relying party with the longest ID that the host is under, or the host.
-func (a *App) relyingParty(host string) ceremony.RelyingParty {
-	var best *RelyingParty
-	for i, rp := range a.RelyingParties {
-		if (host == rp.ID || strings.HasSuffix(host, "."+rp.ID)) && (best == nil || len(rp.ID) > len(best.ID)) {
-			best = &a.RelyingParties[i]
-		}
-	}
-	if best == nil {
-		return ceremony.RelyingParty{ID: host, Name: firstNonEmpty(a.Pages.Name, host)}
-	}
-	return ceremony.RelyingParty{ID: best.ID, Name: firstNonEmpty(best.Name, a.Pages.Name, best.ID), Origins: best.Origins}
 }
 
 func firstNonEmpty(list ...string) string {

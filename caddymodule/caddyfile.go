@@ -11,9 +11,15 @@ import (
 func init() {
 	httpcaddyfile.RegisterGlobalOption("doorward", parseApp)
 	httpcaddyfile.RegisterDirective("doorward", parseDirective)
+	httpcaddyfile.RegisterDirective("doorward_api", parseAPIDirective)
+	httpcaddyfile.RegisterDirective("doorward_well_known", parseWellKnownDirective)
 	// Rewrites come first, so that the door judges the path that the app will
 	// see; what answers with the app's content comes after.
+	httpcaddyfile.RegisterDirectiveOrder("doorward_api", httpcaddyfile.Before, "basic_auth")
 	httpcaddyfile.RegisterDirectiveOrder("doorward", httpcaddyfile.Before, "basic_auth")
+	// Who asks for the well-known files of a domain follows no redirect, and the
+	// site of a bare domain often is one to www.
+	httpcaddyfile.RegisterDirectiveOrder("doorward_well_known", httpcaddyfile.Before, "redir")
 }
 
 // parseApp parses the global option:
@@ -61,7 +67,6 @@ func init() {
 //			cookie             <name>
 //			algorithm          ES256 | EdDSA | RS256
 //			rotate_keys        <duration>
-//			token_header       on | off
 //		}
 //		passcode {
 //			digits   <number>
@@ -77,6 +82,21 @@ func init() {
 //			accent "#rrggbb"
 //		}
 //		path <path>
+//		api {
+//			cors           <origin...>
+//			token_header   on | off
+//			sites          <origin...>
+//			signup         open | closed
+//			account_lookup on | off
+//		}
+//		account {
+//			deletion      on | off
+//			max_addresses <number>
+//		}
+//		apps {
+//			android <package> <sha256-fingerprint...>
+//			ios     <team-id>.<bundle-id>...
+//		}
 //	}
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	d.Next() // doorward
@@ -102,7 +122,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			"cookie":             text(&a.Session.Cookie),
 			"algorithm":          choice(&a.Session.Algorithm, "ES256", "EdDSA", "RS256"),
 			"rotate_keys":        duration(&a.Session.RotateKeys),
-			"token_header":       toggle(&a.Session.TokenHeader),
+			"token_header":       moved("api { token_header on }"),
 		}.checked(a.validate))}.checked(a.validateSession)["session"],
 		"passcode": block(options{
 			"digits":   number(&a.Passcode.Digits),
@@ -117,7 +137,10 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			"logo":   text(&a.Pages.Logo),
 			"accent": color(&a.Pages.Accent),
 		}.checked(a.checkPages)),
-		"path": options{"path": text(&a.Path)}.checked(a.checkPages)["path"],
+		"path":    options{"path": text(&a.Path)}.checked(a.checkPages)["path"],
+		"api":     a.parseAPI(),
+		"account": a.parseAccount(),
+		"apps":    a.parseApps(),
 	}.parse(d)
 	if err != nil {
 		return nil, err

@@ -24,12 +24,12 @@ func init() {
 		Long: `
 Looks after users, sessions and signing keys, and moves them to another server.
 The commands talk to the running server by Caddy's admin API, on localhost:2019
-unless --address says otherwise.`,
+unless --address says otherwise. (apk-key-hash talks to nobody.)`,
 		CobraFunc: func(c *cobra.Command) {
 			var t terminal
 			c.PersistentFlags().StringVar(&t.address, "address", "", "address of Caddy's admin API (default localhost:2019)")
 			c.PersistentFlags().BoolVar(&t.json, "json", false, "print the answer as JSON")
-			c.AddCommand(usersCommand(&t), sessionsCommand(&t), keysCommand(&t), exportCommand(&t), importCommand(&t))
+			c.AddCommand(usersCommand(&t), sessionsCommand(&t), keysCommand(&t), exportCommand(&t), importCommand(&t), apkKeyHashCommand(&t))
 		},
 	})
 }
@@ -37,7 +37,7 @@ unless --address says otherwise.`,
 // ExpandArgs returns the arguments of a program that knows Doorward's
 // sub-commands without their prefix: "users list" is "doorward users list".
 func ExpandArgs(args []string) []string {
-	if len(args) > 1 && slices.Contains([]string{"users", "sessions", "keys", "export", "import"}, args[1]) {
+	if len(args) > 1 && slices.Contains([]string{"users", "sessions", "keys", "export", "import", "apk-key-hash"}, args[1]) {
 		return slices.Insert(slices.Clone(args), 1, "doorward")
 	}
 	return args

@@ -20,7 +20,7 @@ func runCommand(address string, args ...string) (string, error) {
 	t := &terminal{address: address}
 	root := &cobra.Command{Use: "doorward", SilenceUsage: true, SilenceErrors: true}
 	root.PersistentFlags().BoolVar(&t.json, "json", false, "")
-	root.AddCommand(usersCommand(t), sessionsCommand(t), keysCommand(t), exportCommand(t), importCommand(t))
+	root.AddCommand(usersCommand(t), sessionsCommand(t), keysCommand(t), exportCommand(t), importCommand(t), apkKeyHashCommand(t))
 	var output bytes.Buffer
 	root.SetOut(&output)
 	root.SetErr(&output)
@@ -36,6 +36,7 @@ func TestSubcommandsNeedNoPrefix(t *testing.T) {
 		{[]string{"doorward", "keys", "rotate", "--now"}, []string{"doorward", "doorward", "keys", "rotate", "--now"}},
 		{[]string{"doorward", "export", "-o", "x"}, []string{"doorward", "doorward", "export", "-o", "x"}},
 		{[]string{"doorward", "import", "x"}, []string{"doorward", "doorward", "import", "x"}},
+		{[]string{"doorward", "apk-key-hash", "-"}, []string{"doorward", "doorward", "apk-key-hash", "-"}},
 		{[]string{"doorward", "doorward", "users", "list"}, []string{"doorward", "doorward", "users", "list"}},
 		{[]string{"doorward", "run", "users"}, []string{"doorward", "run", "users"}},
 		{[]string{"doorward"}, []string{"doorward"}},

@@ -95,10 +95,6 @@ type Session struct {
 
 	// RotateKeys is how long a signing key signs. Default: 2160h (90 days).
 	RotateKeys caddy.Duration `json:"rotate_keys,omitempty"`
-
-	// TokenHeader hands the session token to API clients that are not one of our
-	// pages in the header X-Auth-Token, instead of a cookie.
-	TokenHeader bool `json:"token_header,omitempty"`
 }
 
 // Passcode says what passcodes are like.
@@ -245,6 +241,11 @@ func (a *App) validate() error {
 	}
 	for _, rp := range a.RelyingParties {
 		if err := rp.validate(); err != nil {
+			return err
+		}
+	}
+	for _, check := range []func() error{a.API.validate, a.Account.validate, a.Apps.validate} {
+		if err := check(); err != nil {
 			return err
 		}
 	}

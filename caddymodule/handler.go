@@ -21,6 +21,9 @@ func init() { caddy.RegisterModule(new(Handler)) }
 // Handler is the door of one site: nobody passes to the handlers after it who
 // has not signed in and is not allowed. It serves the sign-in pages itself,
 // tells the app who a request comes from, and lets no client do so.
+//
+// With API it is a host for clients of Doorward's API, behind which there is no app;
+// with WellKnown it is no door at all.
 type Handler struct {
 	// Allow says who may pass, and make an account: ann@example.com,
 	// *@example.com (whoever has an address at that domain), group:admins, or *
@@ -40,6 +43,17 @@ type Handler struct {
 	// Headers names the headers that tell the app who a request comes from.
 	Headers *Headers `json:"headers,omitempty"`
 
+	// API makes the whole site Doorward's own: its endpoints at the root, as clients
+	// of the Hanko API expect them, and the pages below the path. Allow says who may
+	// sign in here, and nothing else goes with it. (In a Caddyfile: doorward_api.)
+	API bool `json:"api,omitempty"`
+
+	// WellKnown only answers what native apps and passkeys ask of the host of a
+	// relying party (/.well-known/assetlinks.json and the like), and passes
+	// everything else on to whoever asks. Nothing goes with it. (In a Caddyfile:
+	// doorward_well_known.)
+	WellKnown bool `json:"well_known,omitempty"`
+
 	app      *App
 	site     *site
 	policy   policy.Policy
@@ -50,6 +64,8 @@ type Handler struct {
 	cookie   session.Cookie
 	sessions *session.Sessions  // set by open
 	own      *handlers.Handlers // set by open
+
+	wellKnown *handlers.WellKnown // instead of all that, of what is no door
 }
 
 // CaddyModule implements caddy.Module.
@@ -59,6 +75,9 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 
 // Provision finds out where the door stands and reads who may pass.
 func (h *Handler) Provision(ctx caddy.Context) error {
+	if err := h.checkKind(); err != nil {
+		return err
+	}
 	app, err := ctx.App("doorward")
 	if err != nil {
 		return err
@@ -66,6 +85,10 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.app = app.(*App)
 	if h.site, err = findSite(ctx, h.app); err != nil {
 		return err
+	}
+	if h.WellKnown {
+		h.wellKnown = handlers.NewWellKnown(h.signpost, h.app.Apps.served())
+		return nil
 	}
 	openings, err := h.site.checkOrder()
 	if err != nil {
@@ -81,6 +104,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.match.FromInterface(matchers); err != nil {
 		return err
 	}
+	h.policy.Closed = h.app.API.Signup == signupClosed
 	h.cookie = session.NewCookie(h.app.Session.Cookie, !h.site.plainHTTP())
 	if h.app.register(h) {
 		for _, o := range openings {
@@ -129,6 +153,7 @@ func (h *Handler) open(same []*Handler) {
 		Path:          h.app.Path,
 		Passcodes:     h.app.core.passcodes,
 		Passkeys:      h.app.core.passkeys,
+		Accounts:      h.app.core.accounts,
 		Sessions:      h.sessions,
 		Keys:          h.app.core.keys,
 		Directory:     h.app.directory.Directory,
@@ -136,7 +161,9 @@ func (h *Handler) open(same []*Handler) {
 		Policy:        policies,
 		Cookie:        h.cookie,
 		Fresh:         orDefault(h.app.Session.Fresh, 15*time.Minute),
-		TokenHeader:   h.app.Session.TokenHeader,
+		MayDelete:     h.app.Account.Deletion,
+		API:           h.app.API.served(h.API),
+		Apps:          h.app.Apps.served(),
 		Site:          h.site.find,
 		ClientAddress: clientAddress,
 		Logger:        h.app.logger,

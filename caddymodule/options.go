@@ -19,6 +19,7 @@ type options map[string]option
 type option struct {
 	parse   func(d *caddyfile.Dispenser) error
 	repeats bool // may be given more than once
+	hidden  bool // is no option, and only says where it went
 }
 
 // parse reads the block that d is at. What it does not know is refused, with the
@@ -47,7 +48,7 @@ func (o options) parse(d *caddyfile.Dispenser) error {
 func (o options) checked(check func() error) options {
 	checked := make(options)
 	for name, known := range o {
-		checked[name] = option{repeats: known.repeats, parse: func(d *caddyfile.Dispenser) error {
+		checked[name] = option{repeats: known.repeats, hidden: known.hidden, parse: func(d *caddyfile.Dispenser) error {
 			if err := known.parse(d); err != nil {
 				return err
 			}
@@ -62,7 +63,7 @@ func (o options) checked(check func() error) options {
 
 // hint says what an unknown option may have been meant for.
 func (o options) hint(name string) string {
-	known := slices.Sorted(maps.Keys(o))
+	known := slices.DeleteFunc(slices.Sorted(maps.Keys(o)), func(name string) bool { return o[name].hidden })
 	nearest := slices.MinFunc(known, func(a, b string) int { return cmp.Compare(distance(name, a), distance(name, b)) })
 	if distance(name, nearest) <= max(1, len(name)/3) {
 		return "; did you mean " + nearest + "?"

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -189,6 +190,13 @@ func (c *course) followHandlers(list []step, s stretch, path []string) (stretch,
 				return s, err
 			}
 			s.guarded = true
+		case h.name == "doorward_api":
+			if err := s.refusalOfAPI(); err != nil {
+				return s, err
+			}
+			s.guarded, s.ended = true, h.name
+		case s.ended == "doorward_api" && slices.Contains(content, h.name):
+			return s, fmt.Errorf("doorward_api answers every request, so %s behind it is never reached: give the API a host of its own, and put doorward in front of the app", h.name)
 		case s.ended != "":
 			// Nothing gets here; only a door would be a slip.
 		case h.name == "templates":
@@ -230,6 +238,8 @@ func (c *course) inside(h step) caddyhttp.RouteList {
 func (s stretch) refusal() error {
 	const hint = "put the doorward directive first (inside route { } directives run in the order written), and say with bypass or with its matcher what is open to everybody"
 	switch {
+	case s.ended == "doorward_api":
+		return errors.New("doorward_api answers every request, so doorward behind it is never asked: give the API a host of its own")
 	case s.guarded: // a second door
 		return nil
 	case s.answered != nil:
@@ -240,6 +250,14 @@ func (s stretch) refusal() error {
 		return fmt.Errorf("templates stands before doorward, and would run what people write into its pages (the name of a passkey) as a template: %s", hint)
 	}
 	return nil
+}
+
+// refusalOfAPI says why a whole site cannot be the API at this point, or returns nil.
+func (s stretch) refusalOfAPI() error {
+	if s.ended == "" && s.guarded {
+		return errors.New("doorward stands before doorward_api, so nobody who is not signed in could sign in by it: give the API a host of its own")
+	}
+	return s.refusal()
 }
 
 // String describes an opening for the operator who has to judge it.

@@ -128,6 +128,35 @@ func TestAnAppBeforeTheDoorIsRefused(t *testing.T) {
 		handle_errors {
 			doorward
 		}`), "doorward"},
+		{"an app behind an API host", orderSite(`doorward_api
+		reverse_proxy localhost:8080`), "doorward_api answers every request, so reverse_proxy behind it is never reached"},
+		{"files behind an API host, in a handle", orderSite(`doorward_api
+		handle /files/* {
+			file_server
+		}`), "so file_server behind it is never reached"},
+		{"a door behind an API host", orderSite(`doorward_api
+		doorward`), "doorward_api answers every request, so doorward behind it is never asked"},
+		{"a second API host behind the first", orderSite(`route {
+			doorward_api
+			doorward_api
+		}`), "doorward_api answers every request"},
+		{"an API host behind a door", orderSite(`route {
+			doorward
+			doorward_api
+		}`), "nobody who is not signed in could sign in by it"},
+		{"an API host behind an app", orderSite(`route {
+			reverse_proxy /docs/* localhost:8080
+			doorward_api
+		}`), "reverse_proxy " + unasked},
+		{"an API host for errors", orderSite(`respond hello
+		handle_errors {
+			doorward_api
+		}`), "doorward"},
+		{"an app before the door, and well-known files", orderSite(`route {
+			doorward_well_known
+			reverse_proxy localhost:8080
+			doorward
+		}`), "reverse_proxy " + unasked},
 		{"a door in a named route", "&(door) {\n\tdoorward\n}\n" + orderSite(`invoke door
 		reverse_proxy localhost:8080`), "named routes"},
 	}
@@ -335,6 +364,29 @@ app.example.com {
 		abort
 	}
 }`, []string{"reverse_proxy for host open.example.com"}},
+		{"an API host", orderSite("header X-A b\nencode\nredir /old /new\ndoorward_api"), nil},
+		{"an API host beside other answers", orderSite(`handle /docs/* {
+			file_server
+		}
+		handle {
+			doorward_api
+		}`), []string{"file_server for path /docs/*"}},
+		{"an API host and a door that exclude each other", orderSite(`handle /v1/* {
+			doorward_api
+		}
+		handle {
+			doorward
+			reverse_proxy localhost:8080
+		}`), nil},
+		{"well-known files beside a door", orderSite("doorward_well_known\ndoorward\nreverse_proxy localhost:8080"), nil},
+		{"well-known files guard nothing", orderSite(`handle /admin/* {
+			doorward
+			reverse_proxy localhost:8080
+		}
+		handle {
+			doorward_well_known
+			reverse_proxy localhost:8081
+		}`), []string{"reverse_proxy"}},
 		{"a catch-all site", `{
 	doorward {
 		relying_party example.com {

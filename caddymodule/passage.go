@@ -14,7 +14,14 @@ import (
 type passage struct {
 	cookie, authorization []string
 
-	visitor *session.Visitor // whom an earlier door let in
+	guest guest // whom an earlier door let in
+}
+
+// A guest is a visitor at a site: that of the request, which need not be the one that
+// their session began at. There is none in the zero guest.
+type guest struct {
+	*session.Visitor
+	origin string
 }
 
 const passageVar = "doorward.passage"
@@ -34,11 +41,11 @@ func (h *Handler) passage(r *http.Request) *passage {
 }
 
 // known returns whom an earlier door let in, if any did.
-func (p *passage) known() *session.Visitor {
+func (p *passage) known() guest {
 	if p == nil {
-		return nil
+		return guest{}
 	}
-	return p.visitor
+	return p.guest
 }
 
 // presented returns r with the credentials that the client sent.
@@ -52,8 +59,8 @@ func (p *passage) presented(r *http.Request) *http.Request {
 }
 
 // note lets later doors know the visitor.
-func (p *passage) note(v *session.Visitor) {
+func (p *passage) note(g guest) {
 	if p != nil {
-		p.visitor = v
+		p.guest = g
 	}
 }

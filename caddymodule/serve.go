@@ -17,6 +17,9 @@ import (
 // and Cut, so that the app sees no identity that we did not set, and none of our
 // credentials.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if h.WellKnown {
+		return h.serveWellKnown(w, r, next)
+	}
 	h.headers.Strip(r)
 	socket := stripUpgrade(r)
 	if !h.app.awaitReady(r.Context()) {
@@ -31,21 +34,21 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	p := h.passage(r)
 	known := p.known()
-	v, err := known, error(nil)
+	g, err := known, error(nil)
 	if !h.opens(r) {
-		v, err = h.admit(r, p, socket)
+		g, err = h.admit(r, p, socket)
 	}
-	if err == nil && v != nil {
-		err = h.introduce(r, v)
+	if err == nil && g.Visitor != nil {
+		err = h.introduce(r, g)
 	}
 	if err != nil {
 		h.own.Refuse(w, r, requestURI(r), err)
 		return nil
 	}
-	p.note(v)
+	p.note(g)
 	h.cookie.Cut(r.Header)
-	if v != known && (socket || wantsEvents(r)) { // the door that let them in looks after it
-		return h.serveStream(w, r, v, next)
+	if g != known && (socket || wantsEvents(r)) { // the door that let them in looks after it
+		return h.serveStream(w, r, g, next)
 	}
 	return next.ServeHTTP(w, r)
 }
@@ -54,16 +57,22 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 // rewriting is so after it: try_files and the like, which send all unknown paths
 // to one page of the app, would take the sign-in pages with them.
 func (h *Handler) ours(r *http.Request) (*http.Request, bool) {
-	if h.own.Owns(r.URL.Path) {
+	if h.answers(r) {
 		return r, true
 	}
 	original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
-	if !ok || !h.own.Owns(original.URL.Path) {
+	if !ok || !h.own.Owns(original.URL.Path) && !strings.HasPrefix(original.URL.Path, wellKnownPrefix) {
 		return nil, false
 	}
 	asked := *r
 	asked.URL, asked.RequestURI = original.URL, original.RequestURI
-	return &asked, true
+	return &asked, h.answers(&asked)
+}
+
+// answers reports whether a request is answered by us, whoever makes it: all are
+// at an API host, which has no app behind it.
+func (h *Handler) answers(r *http.Request) bool {
+	return h.API || h.own.Owns(r.URL.Path) || h.own.OwnsWellKnown(r)
 }
 
 // opens reports whether a request is open to everybody. A matcher that fails
@@ -81,38 +90,39 @@ func (h *Handler) opens(r *http.Request) bool {
 }
 
 // admit returns who makes a request, if they may pass.
-func (h *Handler) admit(r *http.Request, p *passage, socket bool) (*session.Visitor, error) {
+func (h *Handler) admit(r *http.Request, p *passage, socket bool) (guest, error) {
 	site, ok := h.site.find(r)
 	if !ok {
-		return nil, handlers.Misdirected
+		return guest{}, handlers.Misdirected
 	}
-	v := p.known()
-	if v == nil {
-		var err error
-		if v, _, err = handlers.Visitor(p.presented(r), h.sessions, h.cookie, site.Origin); err != nil {
-			return nil, err
+	g := p.known()
+	if g.Visitor == nil {
+		v, _, err := handlers.Visitor(p.presented(r), h.sessions, h.cookie, site.Origin)
+		if err != nil {
+			return guest{}, err
 		}
+		g = guest{v, site.Origin}
 	}
-	if !h.policy.Admits(v.Identity) {
-		return nil, handlers.NotAdmitted
+	if !h.policy.Admits(g.Identity) {
+		return guest{}, handlers.NotAdmitted
 	}
 	if socket && elsewhere(r, site.Origin) {
-		return nil, handlers.CrossOrigin
+		return guest{}, handlers.CrossOrigin
 	}
-	return v, nil
+	return g, nil
 }
 
-// introduce tells the app, and the handlers on the way there, who v is.
-func (h *Handler) introduce(r *http.Request, v *session.Visitor) error {
+// introduce tells the app, and the handlers on the way there, who g is.
+func (h *Handler) introduce(r *http.Request, g guest) error {
 	var assertion string
 	if h.asserts {
 		var err error
-		if assertion, err = h.sessions.Assertion(v, h.site.issuer(v.Audience)); err != nil {
+		if assertion, err = h.sessions.Assertion(g.Visitor, g.origin, h.site.issuer(g.origin)); err != nil {
 			return err
 		}
 	}
-	h.headers.Set(r.Header, v, assertion)
-	place(r, v)
+	h.headers.Set(r.Header, g.Visitor, assertion)
+	place(r, g.Visitor)
 	return nil
 }
 

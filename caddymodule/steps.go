@@ -31,6 +31,8 @@ func steps(route caddyhttp.Route) []step {
 			list = append(list, step{name: "subroute", routes: h.Routes})
 		case *caddyhttp.Invoke:
 			list = append(list, step{name: "invoke", invokes: h.Name})
+		case *Handler:
+			list = append(list, step{name: doorName(h.API, h.WellKnown)})
 		default:
 			list = append(list, step{name: caddy.GetModuleName(h)})
 		}
@@ -42,11 +44,15 @@ func steps(route caddyhttp.Route) []step {
 // refuse.
 func rawStep(raw json.RawMessage) step {
 	var h struct {
-		Handler string `json:"handler"`
+		Handler   string `json:"handler"`
+		API       bool   `json:"api"`
+		WellKnown bool   `json:"well_known"`
 	}
 	_ = json.Unmarshal(raw, &h)
 	s := step{name: h.Handler}
 	switch h.Handler {
+	case "doorward":
+		s.name = doorName(h.API, h.WellKnown)
 	case "subroute":
 		var sub struct {
 			Routes caddyhttp.RouteList `json:"routes"`
@@ -65,6 +71,18 @@ func rawStep(raw json.RawMessage) step {
 		s.late = hasDoor(raw)
 	}
 	return s
+}
+
+// doorName returns what the directive of a handler of ours is called, as they differ
+// in what may stand where.
+func doorName(api, wellKnown bool) string {
+	switch {
+	case api:
+		return "doorward_api"
+	case wellKnown:
+		return "doorward_well_known"
+	}
+	return "doorward"
 }
 
 // hasDoor reports whether a doorward handler stands anywhere in raw.

@@ -62,30 +62,31 @@ func (a *App) judgeStreams() {
 	a.undo = append(a.undo, func() error { release(); return nil })
 }
 
-// admits reports whether a door of the site that v signed in at admits them. The
+// admits reports whether a door of the site whose origin is origin admits v. The
 // doors of a site are asked together, and not the one that a stream came in by,
 // which may be no more: what a door asks of a part of the site alone, a stream
-// that is open to another part of it does not show.
-func (a *App) admits(v *session.Visitor) bool {
-	_, host, _ := strings.Cut(v.Audience, "://")
+// that is open to another part of it does not show. An API host has no streams, and
+// its rules are none of an app's.
+func (a *App) admits(v *session.Visitor, origin string) bool {
+	_, host, _ := strings.Cut(origin, "://")
 	asked := &http.Request{Host: host}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.ContainsFunc(a.doors, func(d *Handler) bool {
 		site, ok := d.site.find(asked)
-		return ok && site.Origin == v.Audience && d.policy.Admits(v.Identity)
+		return ok && !d.API && site.Origin == origin && d.policy.Admits(v.Identity)
 	})
 }
 
 // serveStream passes a request on that stays open, and ends it when the visitor's
 // session ends, or they are no longer who the app was told.
-func (h *Handler) serveStream(w http.ResponseWriter, r *http.Request, v *session.Visitor, next caddyhttp.Handler) error {
-	ctx, stop := h.sessions.Stream(r.Context(), v)
+func (h *Handler) serveStream(w http.ResponseWriter, r *http.Request, g guest, next caddyhttp.Handler) error {
+	ctx, stop := h.sessions.Stream(r.Context(), g.Visitor, g.origin)
 	defer stop()
 	defer cutOff(ctx, w, r)()
 	err := next.ServeHTTP(w, r.WithContext(ctx))
 	if ctx.Err() != nil && r.Context().Err() == nil {
-		h.app.logger.Info("stream ended", "user", v.Subject, "path", r.URL.Path, "reason", context.Cause(ctx).Error())
+		h.app.logger.Info("stream ended", "user", g.Subject, "path", r.URL.Path, "reason", context.Cause(ctx).Error())
 	}
 	return err
 }

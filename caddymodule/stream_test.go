@@ -259,7 +259,7 @@ func TestStreamThatAnOldDoorLetsInIsJudgedByTheNewRules(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stream, stop := old.core.sessions.Stream(t.Context(), v)
+		stream, stop := old.core.sessions.Stream(t.Context(), v, base)
 		if got := stream.Err() == nil; got != admitted {
 			t.Errorf("%s: the stream is open: %v, want %v", v.Identity.Email, got, admitted)
 		}

@@ -34,35 +34,55 @@ type Budgets struct {
 
 // withDefaults returns b with the defaults filled in.
 func (b Budgets) withDefaults() Budgets {
-	for _, d := range []struct {
-		budget *Budget
-		times  int64
-	}{{&b.Letters, 10}, {&b.Begun, 100}, {&b.Tries, 20}, {&b.TriesFrom, 300}} {
-		if d.budget.Times == 0 {
-			*d.budget = Budget{d.times, time.Hour}
-		}
+	return Budgets{
+		Letters: b.Letters.or(10), Begun: b.Begun.or(100), Tries: b.Tries.or(20), TriesFrom: b.TriesFrom.or(300),
+	}
+}
+
+// or returns b if it says something, and else times an hour.
+func (b Budget) or(times int64) Budget {
+	if b.Times == 0 {
+		return Budget{times, time.Hour}
 	}
 	return b
 }
 
+// A Limit is how much of a budget there is.
+type Limit struct {
+	Times     int64         // the whole of it
+	Remaining int64         // what is left of it
+	Reset     time.Duration // until there is a new one
+}
+
+// tighter returns the limit that is met first, of two that are spent together.
+func (l Limit) tighter(other Limit) Limit {
+	if other.Remaining < l.Remaining || other.Remaining == l.Remaining && other.Reset > l.Reset {
+		return other
+	}
+	return l
+}
+
 // A LimitError says that a budget is spent.
 type LimitError struct {
+	Limit
 	RetryAfter time.Duration // when there is a new one
 }
 
 func (e *LimitError) Error() string { return "ceremony: budget spent" }
 
-// spend takes one from who's budget, and returns a [LimitError] if there was
-// none left. It counts first, so that callers at the same time cannot share one.
-func spend(ctx context.Context, s store.Store, now time.Time, b Budget, name, who string) error {
+// spend takes one from who's budget and returns what is left of it, or a
+// [LimitError] if there was none left. It counts first, so that callers at the
+// same time cannot share one.
+func spend(ctx context.Context, s store.Store, now time.Time, b Budget, name, who string) (Limit, error) {
 	window := now.UnixNano() / int64(b.Per)
 	ends := time.Unix(0, (window+1)*int64(b.Per))
 	n, err := s.Count(ctx, "budget/"+name+"/"+who+"/"+strconv.FormatInt(window, 36), ends.Sub(now))
 	if err != nil {
-		return fmt.Errorf("counting %s: %w", name, err)
+		return Limit{}, fmt.Errorf("counting %s: %w", name, err)
 	}
+	limit := Limit{Times: b.Times, Remaining: max(0, b.Times-n), Reset: ends.Sub(now)}
 	if n > b.Times {
-		return &LimitError{RetryAfter: ends.Sub(now)}
+		return limit, &LimitError{Limit: limit, RetryAfter: limit.Reset}
 	}
-	return nil
+	return limit, nil
 }

@@ -10,6 +10,11 @@
 //
 // A ceremony that a browser began belongs to that browser: see [Client.Binding].
 //
+// Whoever makes an account, or adds an address to theirs, proves first that they
+// own the address. Until then there are only IDs that were promised, for an hour
+// in the store ([Accounts.SignUp], [Accounts.AddAddress]): who asks for somebody
+// else's address gets nothing, and leaves nothing.
+//
 // The package knows no HTTP, begins no session, and does not decide who may
 // pass: the [Door] does.
 package ceremony
@@ -61,8 +66,28 @@ var (
 	// ErrPasskeyTaken: the passkey is registered already.
 	ErrPasskeyTaken = errors.New("ceremony: passkey registered already")
 
-	// ErrNotAllowed: the visitor proved who they are, and may not sign in.
+	// ErrNotAllowed: the visitor proved who they are, and may not sign in; or they
+	// could not sign up, and strangers may know that.
 	ErrNotAllowed = errors.New("ceremony: not allowed to sign in")
+
+	// ErrUnknownUser: nobody has this user ID, nor was it promised to anybody.
+	ErrUnknownUser = errors.New("ceremony: no such user")
+
+	// ErrUnknownEmail: the user has no such address, and is not adding it.
+	ErrUnknownEmail = errors.New("ceremony: no such address of the user")
+
+	// ErrOtherUser: the visitor is signed in as another user than the ceremony is
+	// for, or is not signed in at all and has to be.
+	ErrOtherUser = errors.New("ceremony: another user's")
+
+	// ErrAccountExists: the address belongs to an account.
+	ErrAccountExists = errors.New("ceremony: the address has an account")
+
+	// ErrLookup: strangers may not find out who has an address.
+	ErrLookup = errors.New("ceremony: account lookup is off")
+
+	// ErrTooManyAddresses: the user has as many addresses as they may have.
+	ErrTooManyAddresses = errors.New("ceremony: too many addresses")
 
 	// ErrBusy: no letter can be sent for now. The visitor may try again.
 	ErrBusy = errors.New("ceremony: too many letters are waiting")
@@ -116,6 +141,14 @@ type SignIn struct {
 	User    directory.User
 	Methods []string // for the amr claim
 	Created bool     // the user signed up with this ceremony
+
+	// Added is the address that a user who was signed in already has proved to
+	// own. The ceremony then ends with no new session: that they receive mail there
+	// says nothing about who they were before.
+	Added directory.Address
+
+	// Passkey is the one that answered, as it is after it; of a passkey ceremony.
+	Passkey directory.Passkey
 }
 
 // bind returns what is kept of a binding: enough to recognise it, and no more.

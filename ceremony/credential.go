@@ -52,6 +52,17 @@ func (a *account) has(id []byte) bool {
 	return slices.ContainsFunc(a.credentials, func(c webauthn.Credential) bool { return bytes.Equal(c.ID, id) })
 }
 
+// allowed returns a's passkeys as login options name them: without transports,
+// since phones look for a passkey only where it was last, and people move them.
+func (a *account) allowed() []protocol.CredentialDescriptor {
+	allowed := make([]protocol.CredentialDescriptor, len(a.credentials))
+	for i, c := range a.credentials {
+		allowed[i] = c.Descriptor()
+		allowed[i].Transport = nil
+	}
+	return allowed
+}
+
 // WebAuthnID returns the user handle, which says nothing about the person
 // (WebAuthn L3, section 14.6.1).
 func (a *account) WebAuthnID() []byte { return a.user.Handle() }

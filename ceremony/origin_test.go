@@ -68,7 +68,7 @@ func TestPasskeyIsUnknownAtAnotherRelyingParty(t *testing.T) {
 	if list, err := r.passkeys.List(t.Context(), elsewhere, ann.ID); err != nil || len(list) != 0 {
 		t.Errorf("passkeys that work elsewhere: %d, %v; want none", len(list), err)
 	}
-	options, err := r.passkeys.InitializeRegistration(t.Context(), elsewhere, browser, ann)
+	options, err := r.passkeys.InitializeRegistration(t.Context(), elsewhere, browser, ann, ceremony.Wishes{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -37,7 +36,10 @@ type PasscodeOptions struct {
 
 // Passcodes runs the passcode ceremony. It is safe for concurrent use.
 type Passcodes struct {
-	o PasscodeOptions
+	o         PasscodeOptions
+	promises  promises
+	additions additions
+	notices   notices
 }
 
 // NewPasscodes returns Passcodes with o's defaults filled in.
@@ -55,7 +57,7 @@ func NewPasscodes(o PasscodeOptions) *Passcodes {
 		o.Now = time.Now
 	}
 	o.Budgets = o.Budgets.withDefaults()
-	return &Passcodes{o}
+	return &Passcodes{o, promises{o.Store}, additions{o.Store}, notices{o.Letters, o.Outbox, o.Now}}
 }
 
 // Digits returns how many digits a passcode has.
@@ -71,6 +73,8 @@ type Passcode struct {
 	CreatedAt time.Time
 	Lifetime  time.Duration
 
+	Limit Limit // the tighter of those that this ceremony has spent from
+
 	// Withheld says that no letter was sent, because its reader may not sign in.
 	// It is for the log, never for the visitor.
 	Withheld bool
@@ -83,42 +87,54 @@ type pendingPasscode struct {
 	MAC       []byte            `json:"mac"`
 	Binding   []byte            `json:"binding,omitempty"`
 	CreatedAt time.Time         `json:"created"`
+
+	Promise string    `json:"promise,omitempty"` // the user ID that was promised
+	Adds    *addition `json:"adds,omitempty"`    // what it ends with, if not with a sign-in
 }
 
-// Initialize sends a passcode to address, if whoever owns it may sign in or sign
-// up, and returns the ceremony.
+// Initialize sends a passcode to whom it is for, if they may sign in or sign up,
+// and returns the ceremony.
 //
-// It does and returns the same whether there is such a user, may such a user
-// pass or not: that is not for a stranger to learn. It returns
-// [directory.ErrAddress], a [LimitError], ErrBusy, or a failure.
-func (p *Passcodes) Initialize(ctx context.Context, site Site, door Door, c Client, address string) (Passcode, error) {
-	a, err := directory.ParseAddress(address)
+// For an address, and for IDs that [Accounts.SignUp] promised, it does and
+// returns the same whether there is such a user, may such a user pass or not:
+// that is not for a stranger to learn. It returns ErrMalformed,
+// [directory.ErrAddress], a [LimitError], ErrUnknownUser, ErrUnknownEmail,
+// ErrOtherUser, ErrBusy, or a failure.
+func (p *Passcodes) Initialize(ctx context.Context, site Site, door Door, c Client, to Recipient) (Passcode, error) {
+	to, err := to.canonical()
 	if err != nil {
 		return Passcode{}, err
 	}
 	now := p.o.Now()
-	if err := spend(ctx, p.o.Store, now, p.o.Budgets.Begun, "passcodes-begun", c.Network); err != nil {
+	begun, err := spend(ctx, p.o.Store, now, p.o.Budgets.Begun, "passcodes-begun", c.Network)
+	if err != nil {
 		return Passcode{}, err
 	}
-	if err := spend(ctx, p.o.Store, now, p.o.Budgets.Letters, "letters", string(a)); err != nil {
+	pending, err := p.recipient(ctx, to)
+	if err != nil {
+		return Passcode{}, err
+	}
+	letters, err := spend(ctx, p.o.Store, now, p.o.Budgets.Letters, "letters", string(pending.Address))
+	if err != nil {
 		return Passcode{}, err
 	}
 	if p.o.Outbox.Full() {
 		return Passcode{}, ErrBusy
 	}
-	wanted, err := p.wanted(ctx, door, a)
+	wanted, err := p.wanted(ctx, door, pending)
 	if err != nil {
 		return Passcode{}, err
 	}
 	code := newPasscode(p.o.Digits)
 	id := uuid.NewString()
-	letter, err := p.o.Letters.Passcode(string(a), c.Language, mail.Passcode{
-		Code: code, Lifetime: p.o.Lifetime, Site: site.Host, Client: c.Agent, At: now,
+	letter, err := p.o.Letters.Passcode(string(pending.Address), c.Language, mail.Passcode{
+		Code: code, Lifetime: p.o.Lifetime, Adding: pending.Adds != nil, Site: site.Host, Client: c.Agent, At: now,
 	})
 	if err != nil {
 		return Passcode{}, fmt.Errorf("writing letter: %w", err)
 	}
-	value, err := json.Marshal(pendingPasscode{a, p.o.MAC.Sum(id, code), bind(c.Binding), now})
+	pending.MAC, pending.Binding, pending.CreatedAt = p.o.MAC.Sum(id, code), bind(c.Binding), now
+	value, err := json.Marshal(pending)
 	if err != nil {
 		return Passcode{}, err
 	}
@@ -131,81 +147,39 @@ func (p *Passcodes) Initialize(ctx context.Context, site Site, door Door, c Clie
 			return Passcode{}, errors.Join(ErrBusy, err)
 		}
 	}
-	return Passcode{ID: id, Address: a, CreatedAt: now, Lifetime: p.o.Lifetime, Withheld: !wanted}, nil
+	return Passcode{
+		ID: id, Address: pending.Address, CreatedAt: now, Lifetime: p.o.Lifetime,
+		Limit: begun.tighter(letters), Withheld: !wanted,
+	}, nil
 }
 
-// wanted reports whether the owner of a shall get a passcode.
-func (p *Passcodes) wanted(ctx context.Context, door Door, a directory.Address) (bool, error) {
-	user, err := p.o.Directory.UserByAddress(ctx, a)
+// wanted reports whether whoever reads the mail of a ceremony's address shall
+// get a passcode.
+func (p *Passcodes) wanted(ctx context.Context, door Door, pending pendingPasscode) (bool, error) {
+	var (
+		user directory.User
+		err  error
+	)
+	if pending.Adds != nil {
+		user, err = p.o.Directory.User(ctx, pending.Adds.UserID)
+	} else {
+		user, err = p.o.Directory.UserByAddress(ctx, pending.Address)
+		user = proved(user, pending.Address)
+	}
 	switch {
 	case errors.Is(err, directory.ErrNotFound):
-		return door.SignsUp(a), nil
+		return pending.Adds == nil && door.SignsUp(pending.Address), nil
 	case err != nil:
 		return false, fmt.Errorf("looking up user: %w", err)
 	}
-	return !user.Disabled && door.Admits(proved(user, a)), nil
-}
-
-// Finalize returns who was sent the passcode of the ceremony id. A user who is
-// not there yet is made, if the door lets them sign up.
-//
-// It returns ErrWrongPasscode, ErrTooManyAttempts, ErrPasscodeGone,
-// ErrPasscodeExpired, ErrNotAllowed, a [LimitError], or a failure.
-func (p *Passcodes) Finalize(ctx context.Context, door Door, c Client, id, code string) (SignIn, error) {
-	if err := uuid.Validate(id); err != nil {
-		return SignIn{}, ErrPasscodeGone
-	}
-	// Whoever makes up IDs only reads: nothing is counted for a ceremony that is
-	// not there.
-	pending, err := p.pending(ctx, id)
-	if err != nil {
-		return SignIn{}, err
-	}
-	// The attempt is counted before the passcode is compared, and even if the
-	// client hangs up: guesses made at the same time cannot share one.
-	counting := context.WithoutCancel(ctx)
-	attempts, err := p.o.Store.Count(counting, passcodeKey(id)+"/attempts", 2*p.o.Lifetime)
-	if err != nil {
-		return SignIn{}, fmt.Errorf("counting attempts: %w", err)
-	}
-	if attempts > p.o.Attempts {
-		return SignIn{}, ErrPasscodeGone
-	}
-	now := p.o.Now()
-	if err := spend(counting, p.o.Store, now, p.o.Budgets.Tries, "passcode-tries", string(pending.Address)); err != nil {
-		return SignIn{}, err
-	}
-	if err := spend(counting, p.o.Store, now, p.o.Budgets.TriesFrom, "passcode-tries-from", c.Network); err != nil {
-		return SignIn{}, err
-	}
-	switch {
-	case !bound(pending.Binding, c.Binding):
-		return SignIn{}, ErrPasscodeGone
-	case !now.Before(pending.CreatedAt.Add(p.o.Lifetime)):
-		return SignIn{}, ErrPasscodeExpired
-	case !p.o.MAC.Verify(pending.MAC, id, normalize(code)):
-		if attempts < p.o.Attempts {
-			return SignIn{}, ErrWrongPasscode
-		}
-		if err := p.o.Store.Delete(counting, passcodeKey(id)); err != nil {
-			return SignIn{}, fmt.Errorf("removing passcode: %w", err)
-		}
-		return SignIn{}, ErrTooManyAttempts
-	}
-	// Of several right answers, the one that takes the passcode wins.
-	switch _, err := p.o.Store.Take(counting, passcodeKey(id)); {
-	case errors.Is(err, store.ErrNotFound):
-		return SignIn{}, ErrPasscodeGone
-	case err != nil:
-		return SignIn{}, fmt.Errorf("taking passcode: %w", err)
-	}
-	return p.signIn(ctx, door, pending.Address)
+	return !user.Disabled && door.Admits(user), nil
 }
 
 // Address returns where the passcode of a ceremony was sent, for the browser
 // that began it. It returns ErrPasscodeGone, or a failure.
 func (p *Passcodes) Address(ctx context.Context, c Client, id string) (directory.Address, error) {
-	if err := uuid.Validate(id); err != nil {
+	id, ok := canonicalID(id)
+	if !ok {
 		return "", ErrPasscodeGone
 	}
 	pending, err := p.pending(ctx, id)
@@ -233,76 +207,11 @@ func (p *Passcodes) pending(ctx context.Context, id string) (pendingPasscode, er
 	return pending, nil
 }
 
-// signIn returns the user who has just proved that they own a.
-func (p *Passcodes) signIn(ctx context.Context, door Door, a directory.Address) (SignIn, error) {
-	user, err := p.o.Directory.UserByAddress(ctx, a)
-	if errors.Is(err, directory.ErrNotFound) {
-		return p.signUp(ctx, door, a)
-	}
-	if err != nil {
-		return SignIn{}, fmt.Errorf("looking up user: %w", err)
-	}
-	if user.Disabled || !door.Admits(proved(user, a)) {
-		return SignIn{}, ErrNotAllowed
-	}
-	if !verified(user, a) {
-		if err := p.o.Directory.MarkVerified(ctx, user.ID, a); err != nil {
-			return SignIn{}, fmt.Errorf("marking address as verified: %w", err)
-		}
-		user = proved(user, a)
-	}
-	return SignIn{User: user, Methods: passcodeMethods}, nil
-}
-
-func (p *Passcodes) signUp(ctx context.Context, door Door, a directory.Address) (SignIn, error) {
-	if !door.SignsUp(a) {
-		return SignIn{}, ErrNotAllowed
-	}
-	user, err := p.o.Directory.CreateUser(ctx, directory.NewUser{Address: a, Verified: true})
-	if errors.Is(err, directory.ErrTaken) { // signed up twice at the same time
-		return p.signIn(ctx, door, a)
-	}
-	if err != nil {
-		return SignIn{}, fmt.Errorf("making user: %w", err)
-	}
-	return SignIn{User: user, Methods: passcodeMethods, Created: true}, nil
-}
-
-// proved returns user as they are once they have proved that they own a.
-func proved(user directory.User, a directory.Address) directory.User {
-	emails := append([]directory.Email(nil), user.Emails...)
-	for i := range emails {
-		emails[i].Verified = emails[i].Verified || emails[i].Address == a
-	}
-	user.Emails = emails
-	return user
-}
-
-func verified(user directory.User, a directory.Address) bool {
-	for _, e := range user.Emails {
-		if e.Address == a {
-			return e.Verified
-		}
-	}
-	return false
-}
-
 // newPasscode returns a passcode, every one of which is equally likely.
 func newPasscode(digits int) string {
 	limit := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(digits)), nil)
 	n, _ := rand.Int(rand.Reader, limit) // crypto/rand.Reader never fails
 	return fmt.Sprintf("%0*d", digits, n)
-}
-
-// normalize takes out of a passcode what people and phones put into one:
-// spaces and hyphens. Digits of other scripts stay, and so are wrong.
-func normalize(code string) string {
-	return strings.Map(func(r rune) rune {
-		if r == ' ' || r == '-' || r == '\t' || r == '\u00a0' {
-			return -1
-		}
-		return r
-	}, code)
 }
 
 func passcodeKey(id string) string { return "passcode/" + id }

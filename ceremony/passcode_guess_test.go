@@ -20,11 +20,11 @@ func TestGuessesEndAPasscodeInThisOrder(t *testing.T) {
 	for i, want := range []error{
 		ceremony.ErrWrongPasscode, ceremony.ErrWrongPasscode, ceremony.ErrTooManyAttempts, ceremony.ErrPasscodeGone,
 	} {
-		if _, err := r.passcodes.Finalize(t.Context(), knownOnly, browser, id, other(code)); !errors.Is(err, want) {
+		if _, err := r.passcodes.Finalize(t.Context(), site, knownOnly, browser, ceremony.Answer{ID: id, Passcode: other(code)}); !errors.Is(err, want) {
 			t.Errorf("guess %d: %v, want %v", i+1, err, want)
 		}
 	}
-	if _, err := r.passcodes.Finalize(t.Context(), knownOnly, browser, id, code); !errors.Is(err, ceremony.ErrPasscodeGone) {
+	if _, err := r.passcodes.Finalize(t.Context(), site, knownOnly, browser, ceremony.Answer{ID: id, Passcode: code}); !errors.Is(err, ceremony.ErrPasscodeGone) {
 		t.Errorf("the right passcode after three wrong ones: %v, want ErrPasscodeGone", err)
 	}
 }
@@ -34,9 +34,9 @@ func TestTheLastAttemptMayBeTheRightOne(t *testing.T) {
 	r.user(t, "ann@example.com")
 	id, code := r.begin(t, "ann@example.com")
 	for range 2 {
-		_, _ = r.passcodes.Finalize(t.Context(), knownOnly, browser, id, other(code))
+		_, _ = r.passcodes.Finalize(t.Context(), site, knownOnly, browser, ceremony.Answer{ID: id, Passcode: other(code)})
 	}
-	if _, err := r.passcodes.Finalize(t.Context(), knownOnly, browser, id, code); err != nil {
+	if _, err := r.passcodes.Finalize(t.Context(), site, knownOnly, browser, ceremony.Answer{ID: id, Passcode: code}); err != nil {
 		t.Errorf("third attempt, right: %v", err)
 	}
 }
@@ -55,7 +55,9 @@ func TestConcurrentGuessesDoNotShareAttempts(t *testing.T) {
 		if guess == code {
 			guess = other(code)
 		}
-		all.Go(func() { _, errs[i] = r.passcodes.Finalize(t.Context(), knownOnly, browser, id, guess) })
+		all.Go(func() {
+			_, errs[i] = r.passcodes.Finalize(t.Context(), site, knownOnly, browser, ceremony.Answer{ID: id, Passcode: guess})
+		})
 	}
 	all.Wait()
 	var wrong, tooMany, gone int
@@ -80,7 +82,7 @@ func TestConcurrentGuessesDoNotShareAttempts(t *testing.T) {
 func TestGuessedCeremonyLeavesNothingInTheStore(t *testing.T) {
 	r := newRig(t, setup{})
 	for _, id := range []string{uuid.NewString(), "", "1", "../passcode", uuid.NewString() + "/attempts"} {
-		if _, err := r.passcodes.Finalize(t.Context(), wideOpen, browser, id, "123456"); !errors.Is(err, ceremony.ErrPasscodeGone) {
+		if _, err := r.passcodes.Finalize(t.Context(), site, wideOpen, browser, ceremony.Answer{ID: id, Passcode: "123456"}); !errors.Is(err, ceremony.ErrPasscodeGone) {
 			t.Errorf("Finalize(%q) = %v, want ErrPasscodeGone", id, err)
 		}
 		n, err := r.store.Count(t.Context(), "passcode/"+id+"/attempts", time.Minute)
@@ -109,7 +111,7 @@ func TestLettersToOneAddressAreLimited(t *testing.T) {
 	ask := func(address string, network int) error {
 		c := browser
 		c.Network = fmt.Sprintf("192.0.2.%d", network)
-		_, err := r.passcodes.Initialize(t.Context(), site, knownOnly, c, address)
+		_, err := r.passcodes.Initialize(t.Context(), site, knownOnly, c, ceremony.Recipient{Address: address})
 		return err
 	}
 	// Known and unknown addresses meet the same limit: it tells nothing.
@@ -139,7 +141,7 @@ func TestOneNetworkBeginsALimitedNumberOfCeremonies(t *testing.T) {
 	ask := func(i int, network string) error {
 		c := browser
 		c.Network, c.Binding = network, fmt.Sprint(i)
-		_, err := r.passcodes.Initialize(t.Context(), site, wideOpen, c, fmt.Sprintf("user%d@example.com", i))
+		_, err := r.passcodes.Initialize(t.Context(), site, wideOpen, c, ceremony.Recipient{Address: fmt.Sprintf("user%d@example.com", i)})
 		return err
 	}
 	for i := range 3 {
@@ -160,7 +162,7 @@ func TestBeginningAgainGivesNoMoreTries(t *testing.T) {
 	for range 2 {
 		id, code := r.begin(t, "ann@example.com")
 		for range 2 {
-			if _, err := r.passcodes.Finalize(t.Context(), knownOnly, browser, id, other(code)); !errors.Is(err, ceremony.ErrWrongPasscode) {
+			if _, err := r.passcodes.Finalize(t.Context(), site, knownOnly, browser, ceremony.Answer{ID: id, Passcode: other(code)}); !errors.Is(err, ceremony.ErrWrongPasscode) {
 				t.Fatalf("guess: %v, want ErrWrongPasscode", err)
 			}
 		}
@@ -168,10 +170,10 @@ func TestBeginningAgainGivesNoMoreTries(t *testing.T) {
 	id, code := r.begin(t, "ann@example.com")
 	elsewhere := browser
 	elsewhere.Network = "198.51.100.1"
-	_, err := r.passcodes.Finalize(t.Context(), knownOnly, elsewhere, id, code)
+	_, err := r.passcodes.Finalize(t.Context(), site, knownOnly, elsewhere, ceremony.Answer{ID: id, Passcode: code})
 	wantLimit(t, "fifth try for the address, right and from elsewhere", err, time.Hour)
 	id, code = r.begin(t, "bob@example.com")
-	if _, err := r.passcodes.Finalize(t.Context(), knownOnly, browser, id, code); err != nil {
+	if _, err := r.passcodes.Finalize(t.Context(), site, knownOnly, browser, ceremony.Answer{ID: id, Passcode: code}); err != nil {
 		t.Errorf("another address: %v", err)
 	}
 }
@@ -183,7 +185,7 @@ func TestGuessesAtManyAddressesMeetAWall(t *testing.T) {
 		id, code := r.begin(t, fmt.Sprintf("user%d@example.com", i))
 		c := browser
 		c.Network = network
-		_, err := r.passcodes.Finalize(t.Context(), wideOpen, c, id, other(code))
+		_, err := r.passcodes.Finalize(t.Context(), site, wideOpen, c, ceremony.Answer{ID: id, Passcode: other(code)})
 		return err
 	}
 	for i := range 5 {

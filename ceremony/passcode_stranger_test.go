@@ -74,11 +74,14 @@ func TestNobodyLearnsWhoHasAnAccount(t *testing.T) {
 			if err := r.directory.SetDisabled(t.Context(), r.user(t, "disabled@example.com").ID, true); err != nil {
 				t.Fatal(err)
 			}
-			begun, err := r.passcodes.Initialize(t.Context(), site, tt.door, browser, tt.address)
+			begun, err := r.passcodes.Initialize(t.Context(), site, tt.door, browser, ceremony.Recipient{Address: tt.address})
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := ceremony.Passcode{ID: begun.ID, Address: directory.Address(tt.address), CreatedAt: r.now(), Lifetime: 5 * time.Minute, Withheld: tt.letters == 0}
+			want := ceremony.Passcode{
+				ID: begun.ID, Address: directory.Address(tt.address), CreatedAt: r.now(), Lifetime: 5 * time.Minute,
+				Limit: ceremony.Limit{Times: 10, Remaining: 9, Reset: time.Hour}, Withheld: tt.letters == 0,
+			}
 			if begun != want || uuid.Validate(begun.ID) != nil {
 				t.Errorf("Initialize = %+v, want %+v with a UUID", begun, want)
 			}
@@ -89,10 +92,10 @@ func TestNobodyLearnsWhoHasAnAccount(t *testing.T) {
 				t.Errorf("Address = %q, %v; want %q", address, err, want.Address)
 			}
 			code := r.unsent(t, begun.ID, 3)
-			if _, err := r.passcodes.Finalize(t.Context(), tt.door, browser, begun.ID, other(code)); !errors.Is(err, ceremony.ErrWrongPasscode) {
+			if _, err := r.passcodes.Finalize(t.Context(), site, tt.door, browser, ceremony.Answer{ID: begun.ID, Passcode: other(code)}); !errors.Is(err, ceremony.ErrWrongPasscode) {
 				t.Errorf("wrong passcode: %v, want ErrWrongPasscode for everybody", err)
 			}
-			_, err = r.passcodes.Finalize(t.Context(), tt.door, browser, begun.ID, code)
+			_, err = r.passcodes.Finalize(t.Context(), site, tt.door, browser, ceremony.Answer{ID: begun.ID, Passcode: code})
 			switch {
 			case tt.letters == 1 && err != nil:
 				t.Errorf("right passcode: %v", err)
@@ -124,7 +127,7 @@ func TestDoorThatClosesMeanwhileLetsNobodyIn(t *testing.T) {
 		{"no longer admitted", asAnn, annsCode, nobodyDoor},
 		{"disabled", asBob, bobsCode, wideOpen},
 	} {
-		if _, err := r.passcodes.Finalize(t.Context(), tt.door, browser, tt.id, tt.code); !errors.Is(err, ceremony.ErrNotAllowed) {
+		if _, err := r.passcodes.Finalize(t.Context(), site, tt.door, browser, ceremony.Answer{ID: tt.id, Passcode: tt.code}); !errors.Is(err, ceremony.ErrNotAllowed) {
 			t.Errorf("%s since the letter: %v, want ErrNotAllowed", tt.name, err)
 		}
 	}
@@ -141,7 +144,7 @@ func TestSignUpMakesOneUserWhoProvedTheirAddress(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range parallel {
 		all.Go(func() {
-			ins[i], errs[i] = r.passcodes.Finalize(t.Context(), wideOpen, browser, ids[i], codes[i])
+			ins[i], errs[i] = r.passcodes.Finalize(t.Context(), site, wideOpen, browser, ceremony.Answer{ID: ids[i], Passcode: codes[i]})
 		})
 	}
 	all.Wait()
@@ -169,7 +172,7 @@ func TestSignUpMakesOneUserWhoProvedTheirAddress(t *testing.T) {
 func TestAddressThatIsNoneCostsNoBudget(t *testing.T) {
 	r := newRig(t, setup{passcode: ceremony.PasscodeOptions{Budgets: ceremony.Budgets{Begun: ceremony.Budget{Times: 1, Per: time.Hour}}}})
 	for _, address := range []string{"", "ann", "ann@localhost", "ann@example.com,bob@example.com", "a@b@example.com", "ann@example.com\nBcc: x@example.com"} {
-		if _, err := r.passcodes.Initialize(t.Context(), site, wideOpen, browser, address); !errors.Is(err, directory.ErrAddress) {
+		if _, err := r.passcodes.Initialize(t.Context(), site, wideOpen, browser, ceremony.Recipient{Address: address}); !errors.Is(err, directory.ErrAddress) {
 			t.Errorf("Initialize(%q) = %v, want ErrAddress", address, err)
 		}
 	}
@@ -185,7 +188,7 @@ func TestFullOutboxIsBusyForEverybody(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, address := range []string{"ann@example.com", "nobody@example.com"} {
-		if _, err := r.passcodes.Initialize(t.Context(), site, knownOnly, browser, address); !errors.Is(err, ceremony.ErrBusy) {
+		if _, err := r.passcodes.Initialize(t.Context(), site, knownOnly, browser, ceremony.Recipient{Address: address}); !errors.Is(err, ceremony.ErrBusy) {
 			t.Errorf("%s: %v, want ErrBusy", address, err)
 		}
 	}
@@ -207,9 +210,9 @@ func TestPasscodesFailRatherThanRefuseWhenAStoreIsAway(t *testing.T) {
 			if err := tt.away(r); err != nil {
 				t.Fatal(err)
 			}
-			_, err := r.passcodes.Initialize(t.Context(), site, knownOnly, browser, "ann@example.com")
+			_, err := r.passcodes.Initialize(t.Context(), site, knownOnly, browser, ceremony.Recipient{Address: "ann@example.com"})
 			wantFailure(t, "Initialize", err)
-			_, err = r.passcodes.Finalize(t.Context(), knownOnly, browser, id, code)
+			_, err = r.passcodes.Finalize(t.Context(), site, knownOnly, browser, ceremony.Answer{ID: id, Passcode: code})
 			wantFailure(t, "Finalize", err)
 			if tt.name == "store" {
 				_, err = r.passcodes.Address(t.Context(), browser, id)

@@ -12,7 +12,7 @@ import (
 func TestPasscodeSignsInWhoWasSentIt(t *testing.T) {
 	r := newRig(t, setup{})
 	ann := r.user(t, "ann@example.com")
-	begun, err := r.passcodes.Initialize(t.Context(), site, knownOnly, browser, "Ann@Example.com")
+	begun, err := r.passcodes.Initialize(t.Context(), site, knownOnly, browser, ceremony.Recipient{Address: "Ann@Example.com"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func TestPasscodeSignsInWhoWasSentIt(t *testing.T) {
 	if len(code) != 6 {
 		t.Fatalf("passcode %q has %d digits, want 6", code, len(code))
 	}
-	in, err := r.passcodes.Finalize(t.Context(), knownOnly, browser, begun.ID, code)
+	in, err := r.passcodes.Finalize(t.Context(), site, knownOnly, browser, ceremony.Answer{ID: begun.ID, Passcode: code})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func TestPasscodeIsUsedOnce(t *testing.T) {
 	r.user(t, "ann@example.com")
 	id, code := r.begin(t, "ann@example.com")
 	wantOneWinner(t, 100, ceremony.ErrPasscodeGone, func() error {
-		_, err := r.passcodes.Finalize(t.Context(), knownOnly, browser, id, code)
+		_, err := r.passcodes.Finalize(t.Context(), site, knownOnly, browser, ceremony.Answer{ID: id, Passcode: code})
 		return err
 	})
 }
@@ -81,7 +81,7 @@ func TestPasscodeIsReadAsPeopleTypeIt(t *testing.T) {
 	}
 	for _, tt := range tests {
 		id, code := r.begin(t, "ann@example.com")
-		if _, err := r.passcodes.Finalize(t.Context(), knownOnly, browser, id, tt.typed(code)); !errors.Is(err, tt.want) {
+		if _, err := r.passcodes.Finalize(t.Context(), site, knownOnly, browser, ceremony.Answer{ID: id, Passcode: tt.typed(code)}); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
 		}
 	}
@@ -108,7 +108,7 @@ func TestPasscodeIsGoodForItsLifetime(t *testing.T) {
 				code = other(code)
 			}
 			r.advance(tt.after)
-			if _, err := r.passcodes.Finalize(t.Context(), knownOnly, browser, id, code); !errors.Is(err, tt.want) {
+			if _, err := r.passcodes.Finalize(t.Context(), site, knownOnly, browser, ceremony.Answer{ID: id, Passcode: code}); !errors.Is(err, tt.want) {
 				t.Errorf("Finalize = %v, want %v", err, tt.want)
 			}
 		})
@@ -124,16 +124,16 @@ func TestPasscodeBelongsToItsCeremony(t *testing.T) {
 	if annsCode == bobsCode {
 		t.Skip("one in a million: both passcodes are the same")
 	}
-	if _, err := r.passcodes.Finalize(t.Context(), knownOnly, browser, ofAnn, bobsCode); !errors.Is(err, ceremony.ErrWrongPasscode) {
+	if _, err := r.passcodes.Finalize(t.Context(), site, knownOnly, browser, ceremony.Answer{ID: ofAnn, Passcode: bobsCode}); !errors.Is(err, ceremony.ErrWrongPasscode) {
 		t.Errorf("Bob's passcode in Ann's ceremony: %v, want ErrWrongPasscode", err)
 	}
 	again, newCode := r.begin(t, "ann@example.com")
 	if newCode != annsCode {
-		if _, err := r.passcodes.Finalize(t.Context(), knownOnly, browser, again, annsCode); !errors.Is(err, ceremony.ErrWrongPasscode) {
+		if _, err := r.passcodes.Finalize(t.Context(), site, knownOnly, browser, ceremony.Answer{ID: again, Passcode: annsCode}); !errors.Is(err, ceremony.ErrWrongPasscode) {
 			t.Errorf("the passcode before in the same person's next ceremony: %v, want ErrWrongPasscode", err)
 		}
 	}
-	if in, err := r.passcodes.Finalize(t.Context(), knownOnly, browser, ofBob, bobsCode); err != nil || in.User.Emails[0].Address != "bob@example.com" {
+	if in, err := r.passcodes.Finalize(t.Context(), site, knownOnly, browser, ceremony.Answer{ID: ofBob, Passcode: bobsCode}); err != nil || in.User.Emails[0].Address != "bob@example.com" {
 		t.Errorf("Bob's own: %v, %v; want Bob", in.User.Emails, err)
 	}
 }
@@ -145,7 +145,7 @@ func TestPasscodeBelongsToTheBrowserThatAskedForIt(t *testing.T) {
 	for _, binding := range []string{"browser-2", ""} {
 		another := browser
 		another.Binding = binding
-		if _, err := r.passcodes.Finalize(t.Context(), knownOnly, another, id, code); !errors.Is(err, ceremony.ErrPasscodeGone) {
+		if _, err := r.passcodes.Finalize(t.Context(), site, knownOnly, another, ceremony.Answer{ID: id, Passcode: code}); !errors.Is(err, ceremony.ErrPasscodeGone) {
 			t.Errorf("right passcode from a browser with the binding %q: %v, want ErrPasscodeGone", binding, err)
 		}
 		if address, err := r.passcodes.Address(t.Context(), another, id); !errors.Is(err, ceremony.ErrPasscodeGone) || address != "" {
@@ -155,7 +155,7 @@ func TestPasscodeBelongsToTheBrowserThatAskedForIt(t *testing.T) {
 	if address, err := r.passcodes.Address(t.Context(), browser, id); err != nil || address != "ann@example.com" {
 		t.Errorf("Address = %q, %v; want ann@example.com", address, err)
 	}
-	if _, err := r.passcodes.Finalize(t.Context(), knownOnly, browser, id, code); err != nil {
+	if _, err := r.passcodes.Finalize(t.Context(), site, knownOnly, browser, ceremony.Answer{ID: id, Passcode: code}); err != nil {
 		t.Errorf("the browser that asked: %v", err)
 	}
 }
@@ -165,14 +165,14 @@ func TestPasscodeWithoutABindingIsFinishedByWhoHoldsItsID(t *testing.T) {
 	r := newRig(t, setup{})
 	r.user(t, "ann@example.com")
 	program := ceremony.Client{Network: "192.0.2.7"}
-	begun, err := r.passcodes.Initialize(t.Context(), site, knownOnly, program, "ann@example.com")
+	begun, err := r.passcodes.Initialize(t.Context(), site, knownOnly, program, ceremony.Recipient{Address: "ann@example.com"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.passcodes.Address(t.Context(), program, begun.ID); !errors.Is(err, ceremony.ErrPasscodeGone) {
 		t.Errorf("Address of a ceremony that no browser began: %v, want ErrPasscodeGone", err)
 	}
-	if _, err := r.passcodes.Finalize(t.Context(), knownOnly, program, begun.ID, r.box.passcode(t)); err != nil {
+	if _, err := r.passcodes.Finalize(t.Context(), site, knownOnly, program, ceremony.Answer{ID: begun.ID, Passcode: r.box.passcode(t)}); err != nil {
 		t.Errorf("Finalize = %v", err)
 	}
 }
@@ -184,7 +184,7 @@ func TestPasscodeProvesTheAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	id, code := r.begin(t, "ann@example.com")
-	in, err := r.passcodes.Finalize(t.Context(), knownOnly, browser, id, code)
+	in, err := r.passcodes.Finalize(t.Context(), site, knownOnly, browser, ceremony.Answer{ID: id, Passcode: code})
 	if err != nil {
 		t.Fatal(err)
 	}

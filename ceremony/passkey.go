@@ -31,8 +31,8 @@ type PasskeyOptions struct {
 	// (WebAuthn L3, section 5.8.6).
 	UserVerification string
 
-	// Begun login ceremonies of strangers, from one network, so that nobody fills
-	// the store. Default: 3000 an hour.
+	// Begun login ceremonies from one network, so that nobody fills the store: of
+	// strangers, and of each user who is named. Default: 3000 an hour.
 	Begun Budget
 
 	// Registrations begun by one user, each of which may add a passkey and send a
@@ -44,7 +44,8 @@ type PasskeyOptions struct {
 
 // Passkeys runs the passkey ceremonies. It is safe for concurrent use.
 type Passkeys struct {
-	o PasskeyOptions
+	o       PasskeyOptions
+	notices notices
 }
 
 // NewPasskeys returns Passkeys with o's defaults filled in.
@@ -52,16 +53,11 @@ func NewPasskeys(o PasskeyOptions) *Passkeys {
 	if o.UserVerification == "" {
 		o.UserVerification = string(protocol.VerificationPreferred)
 	}
-	if o.Begun.Times == 0 {
-		o.Begun = Budget{3000, time.Hour}
-	}
-	if o.Registrations.Times == 0 {
-		o.Registrations = Budget{60, time.Hour}
-	}
+	o.Begun, o.Registrations = o.Begun.or(3000), o.Registrations.or(60)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Passkeys{o}
+	return &Passkeys{o, notices{o.Letters, o.Outbox, o.Now}}
 }
 
 // pendingPasskey is what is kept of a challenge. It is found by the challenge,
@@ -84,15 +80,9 @@ const (
 // ceremony has expired is this package's to say, by its own clock.
 func (p *Passkeys) relyingParty(site Site) (*webauthn.WebAuthn, error) {
 	config := &webauthn.Config{
-		RPID:                  site.RelyingParty.ID,
-		RPDisplayName:         site.RelyingParty.Name,
-		RPOrigins:             []string{site.Origin},
-		AttestationPreference: protocol.PreferNoAttestation,
-		AuthenticatorSelection: protocol.AuthenticatorSelection{
-			RequireResidentKey: protocol.ResidentKeyRequired(),
-			ResidentKey:        protocol.ResidentKeyRequirementRequired,
-			UserVerification:   protocol.UserVerificationRequirement(p.o.UserVerification),
-		},
+		RPID:          site.RelyingParty.ID,
+		RPDisplayName: site.RelyingParty.Name,
+		RPOrigins:     []string{site.Origin},
 		Timeouts: webauthn.TimeoutsConfig{
 			Login:        webauthn.TimeoutConfig{Timeout: Lifetime, TimeoutUVD: Lifetime},
 			Registration: webauthn.TimeoutConfig{Timeout: Lifetime, TimeoutUVD: Lifetime},
@@ -143,32 +133,21 @@ func (p *Passkeys) Remove(ctx context.Context, site Site, c Client, user directo
 	if err := p.o.Directory.RemovePasskey(ctx, user.ID, id); err != nil {
 		return err
 	}
-	p.tell(site, c, user, mail.PasskeyRemoved, passkey.Name)
+	p.notices.tellUser(site, c, user, mail.PasskeyRemoved, passkey.Name)
 	return nil
 }
 
 // List returns the passkeys of a user that work at site, oldest first.
 func (p *Passkeys) List(ctx context.Context, site Site, userID string) ([]directory.Passkey, error) {
-	all, err := p.o.Directory.Passkeys(ctx, userID)
+	return passkeysAt(ctx, p.o.Directory, site, userID)
+}
+
+func passkeysAt(ctx context.Context, d *directory.Directory, site Site, userID string) ([]directory.Passkey, error) {
+	all, err := d.Passkeys(ctx, userID)
 	if err != nil {
 		return nil, fmt.Errorf("listing passkeys: %w", err)
 	}
 	return slices.DeleteFunc(all, func(k directory.Passkey) bool { return k.RPID != site.RelyingParty.ID }), nil
-}
-
-// tell writes to a user about a change to their account. What has been changed
-// stays changed if the letter cannot be sent; the outbox says so in the log.
-func (p *Passkeys) tell(site Site, c Client, user directory.User, kind mail.NoticeKind, subject string) {
-	primary, ok := user.Primary()
-	if !ok {
-		return
-	}
-	letter, err := p.o.Letters.Notice(string(primary.Address), c.Language, mail.Notice{
-		Kind: kind, Subject: subject, Site: site.Host, Client: c.Agent, At: p.o.Now(), AccountURL: site.AccountURL,
-	})
-	if err == nil {
-		_ = p.o.Outbox.Post(letter)
-	}
 }
 
 // keep keeps a ceremony under its challenge, and returns its options as JSON.

@@ -117,7 +117,7 @@ func TestForgedRegistrationIsRefusedAndSpendsItsChallenge(t *testing.T) {
 	forged["honest"] = honest
 
 	for name, change := range forged {
-		options, err := r.passkeys.InitializeRegistration(t.Context(), site, browser, ann)
+		options, err := r.passkeys.InitializeRegistration(t.Context(), site, browser, ann, ceremony.Wishes{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -157,7 +157,7 @@ func TestChallengeBelongsToItsCeremony(t *testing.T) {
 		Origin: "https://app.example.net", Host: "app.example.net", RelyingParty: ceremony.RelyingParty{ID: "example.net", Name: "Net"},
 	}
 	registration := func(user directory.User) string {
-		options, err := r.passkeys.InitializeRegistration(t.Context(), site, browser, user)
+		options, err := r.passkeys.InitializeRegistration(t.Context(), site, browser, user, ceremony.Wishes{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -169,7 +169,7 @@ func TestChallengeBelongsToItsCeremony(t *testing.T) {
 		return err
 	}
 	registerAs := func(s ceremony.Site, c ceremony.Client, user directory.User, challenge string) error {
-		options, err := r.passkeys.InitializeRegistration(t.Context(), s, c, user)
+		options, err := r.passkeys.InitializeRegistration(t.Context(), s, c, user, ceremony.Wishes{})
 		if err != nil {
 			t.Fatal(err)
 		}

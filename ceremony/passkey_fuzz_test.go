@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/doorward/doorward/ceremony"
 )
 
 // An answer is parsed before anything of it is proved: JSON, base64url, client
@@ -16,7 +18,7 @@ func FuzzPasskeyAnswer(f *testing.F) {
 	a := newAuthenticator()
 	r.register(f, a, ann)
 	f.Add(get(f, a, r.options(f, site, nil), honest))
-	options, err := r.passkeys.InitializeRegistration(f.Context(), site, browser, ann)
+	options, err := r.passkeys.InitializeRegistration(f.Context(), site, browser, ann, ceremony.Wishes{})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -15,15 +15,25 @@ func TestOneNetworkBeginsALimitedNumberOfLogins(t *testing.T) {
 	for range 3 {
 		r.options(t, site, nil)
 	}
-	_, err := r.passkeys.InitializeLogin(t.Context(), site, browser, nil)
+	_, err := r.passkeys.InitializeLogin(t.Context(), site, browser, nil, ceremony.Wishes{})
 	wantLimit(t, "fourth login of strangers", err, time.Hour)
 	elsewhere := browser
 	elsewhere.Network = "198.51.100.1"
-	if _, err := r.passkeys.InitializeLogin(t.Context(), site, elsewhere, nil); err != nil {
+	if _, err := r.passkeys.InitializeLogin(t.Context(), site, elsewhere, nil, ceremony.Wishes{}); err != nil {
 		t.Errorf("another network: %v", err)
 	}
-	if _, err := r.passkeys.InitializeLogin(t.Context(), site, browser, &ann); err != nil {
+	if _, err := r.passkeys.InitializeLogin(t.Context(), site, browser, &ann, ceremony.Wishes{}); err != nil {
 		t.Errorf("who is signed in: %v", err)
+	}
+	for range 2 {
+		r.options(t, site, &ann)
+	}
+	_, err = r.passkeys.InitializeLogin(t.Context(), site, browser, &ann, ceremony.Wishes{})
+	wantLimit(t, "fourth login of a user from one network", err, time.Hour)
+	bob := r.user(t, "bob@example.com")
+	r.options(t, site, &bob)
+	if _, err := r.passkeys.InitializeLogin(t.Context(), site, elsewhere, &ann, ceremony.Wishes{}); err != nil {
+		t.Errorf("the same user elsewhere: %v", err)
 	}
 	r.advance(time.Hour)
 	r.options(t, site, nil)
@@ -43,7 +53,7 @@ func TestPasskeysFailRatherThanRefuseWhenAStoreIsAway(t *testing.T) {
 			a := newAuthenticator()
 			passkey := r.register(t, a, ann)
 			answer := get(t, a, r.options(t, site, nil), honest)
-			options, err := r.passkeys.InitializeRegistration(t.Context(), site, browser, ann)
+			options, err := r.passkeys.InitializeRegistration(t.Context(), site, browser, ann, ceremony.Wishes{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -58,10 +68,10 @@ func TestPasskeysFailRatherThanRefuseWhenAStoreIsAway(t *testing.T) {
 			wantFailure(t, "FinalizeLogin", err)
 			_, err = r.passkeys.FinalizeRegistration(t.Context(), site, browser, ann, created)
 			wantFailure(t, "FinalizeRegistration", err)
-			_, err = r.passkeys.InitializeRegistration(t.Context(), site, browser, ann)
+			_, err = r.passkeys.InitializeRegistration(t.Context(), site, browser, ann, ceremony.Wishes{})
 			wantFailure(t, "InitializeRegistration", err)
 			if tt.name == "store" {
-				_, err = r.passkeys.InitializeLogin(t.Context(), site, browser, nil)
+				_, err = r.passkeys.InitializeLogin(t.Context(), site, browser, nil, ceremony.Wishes{})
 				wantFailure(t, "InitializeLogin", err)
 			} else {
 				wantFailure(t, "Remove", r.passkeys.Remove(t.Context(), site, browser, ann, passkey.ID))

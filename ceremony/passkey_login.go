@@ -15,14 +15,20 @@ import (
 
 // InitializeLogin begins a login ceremony and returns the options for
 // navigator.credentials.get, as JSON. With user nil, any of the site's passkeys
-// may answer; else only those of user, who must be known to be the one who asks:
-// the options tell which passkeys they have. It returns a [LimitError], or a
-// failure.
-func (p *Passkeys) InitializeLogin(ctx context.Context, site Site, c Client, user *directory.User) ([]byte, error) {
-	if user == nil {
-		if err := spend(ctx, p.o.Store, p.o.Now(), p.o.Begun, "logins-begun", c.Network); err != nil {
-			return nil, err
-		}
+// may answer; else only those of user, and the options tell which passkeys they
+// have: user is known to be the one who asks, or strangers may find out such
+// things. It returns ErrMalformed for wishes that cannot be had, a [LimitError],
+// or a failure.
+func (p *Passkeys) InitializeLogin(ctx context.Context, site Site, c Client, user *directory.User, w Wishes) ([]byte, error) {
+	if err := w.check(); err != nil {
+		return nil, err
+	}
+	name, who := "logins-begun", c.Network
+	if user != nil { // a budget of their own, which strangers of another network do not spend
+		name, who = "logins-begun-as", user.ID+"/"+c.Network
+	}
+	if _, err := spend(ctx, p.o.Store, p.o.Now(), p.o.Begun, name, who); err != nil {
+		return nil, err
 	}
 	rp, err := p.relyingParty(site)
 	if err != nil {
@@ -38,10 +44,11 @@ func (p *Passkeys) InitializeLogin(ctx context.Context, site Site, c Client, use
 		return nil, err
 	}
 	if account == nil || len(account.credentials) == 0 {
-		options, data, err = rp.BeginDiscoverableLogin()
+		options, data, err = rp.BeginDiscoverableLogin(webauthn.WithUserVerification(p.userVerification(w)))
 	} else {
 		pending.UserID = user.ID
-		options, data, err = rp.BeginLogin(account)
+		options, data, err = rp.BeginLogin(account,
+			webauthn.WithUserVerification(p.userVerification(w)), webauthn.WithAllowedCredentials(account.allowed()))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("beginning login: %w", err)
@@ -93,9 +100,11 @@ func (p *Passkeys) FinalizeLogin(ctx context.Context, site Site, door Door, c Cl
 		return SignIn{}, unverified(err)
 	}
 	flags := parsed.Response.AuthenticatorData.Flags
+	passkey.SignCount, passkey.BackupState = parsed.Response.AuthenticatorData.Counter, flags.HasBackupState()
+	passkey.LastUsedAt = p.o.Now()
 	err = p.o.Directory.UsePasskey(ctx, directory.PasskeyUse{
-		ID: passkey.ID, UserID: user.ID, SignCount: parsed.Response.AuthenticatorData.Counter,
-		UserVerified: passkey.UserVerified, BackupState: flags.HasBackupState(), At: p.o.Now(),
+		ID: passkey.ID, UserID: user.ID, SignCount: passkey.SignCount,
+		UserVerified: passkey.UserVerified, BackupState: passkey.BackupState, At: passkey.LastUsedAt,
 	})
 	switch {
 	case errors.Is(err, directory.ErrSignCount):
@@ -108,7 +117,7 @@ func (p *Passkeys) FinalizeLogin(ctx context.Context, site Site, door Door, c Cl
 	if user.Disabled || !door.Admits(user) {
 		return SignIn{}, ErrNotAllowed
 	}
-	return SignIn{User: user, Methods: methods(passkey, flags)}, nil
+	return SignIn{User: user, Methods: methods(passkey, flags), Passkey: passkey}, nil
 }
 
 // methods returns how a passkey proved its user. That the authenticator verified

@@ -136,7 +136,7 @@ func TestChallengeIsGoodForFiveMinutes(t *testing.T) {
 		a := newAuthenticator()
 		r.register(t, a, ann)
 		answer := get(t, a, r.options(t, site, nil), honest)
-		options, err := r.passkeys.InitializeRegistration(t.Context(), site, browser, ann)
+		options, err := r.passkeys.InitializeRegistration(t.Context(), site, browser, ann, ceremony.Wishes{})
 		if err != nil {
 			t.Fatal(err)
 		}

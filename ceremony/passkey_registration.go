@@ -14,9 +14,12 @@ import (
 
 // InitializeRegistration begins the registration of a passkey for user, who is
 // signed in, and returns the options for navigator.credentials.create, as JSON. It
-// returns a [LimitError], or a failure.
-func (p *Passkeys) InitializeRegistration(ctx context.Context, site Site, c Client, user directory.User) ([]byte, error) {
-	if err := spend(ctx, p.o.Store, p.o.Now(), p.o.Registrations, "registrations-begun", user.ID); err != nil {
+// returns ErrMalformed for wishes that cannot be had, a [LimitError], or a failure.
+func (p *Passkeys) InitializeRegistration(ctx context.Context, site Site, c Client, user directory.User, w Wishes) ([]byte, error) {
+	if err := w.check(); err != nil {
+		return nil, err
+	}
+	if _, err := spend(ctx, p.o.Store, p.o.Now(), p.o.Registrations, "registrations-begun", user.ID); err != nil {
 		return nil, err
 	}
 	rp, err := p.relyingParty(site)
@@ -33,6 +36,13 @@ func (p *Passkeys) InitializeRegistration(ctx context.Context, site Site, c Clie
 	}
 	options, data, err := rp.BeginRegistration(account,
 		webauthn.WithExclusions(have),
+		webauthn.WithAuthenticatorSelection(protocol.AuthenticatorSelection{
+			AuthenticatorAttachment: protocol.AuthenticatorAttachment(w.Attachment),
+			RequireResidentKey:      protocol.ResidentKeyRequired(),
+			ResidentKey:             protocol.ResidentKeyRequirementRequired,
+			UserVerification:        p.userVerification(w),
+		}),
+		webauthn.WithConveyancePreference(w.attestation()),
 		webauthn.WithExtensions(webauthn.WithExtensionCredProps()))
 	if err != nil {
 		return nil, fmt.Errorf("beginning registration: %w", err)
@@ -84,6 +94,6 @@ func (p *Passkeys) FinalizeRegistration(ctx context.Context, site Site, c Client
 	case err != nil:
 		return directory.Passkey{}, fmt.Errorf("keeping passkey: %w", err)
 	}
-	p.tell(site, c, user, mail.PasskeyAdded, passkey.Name)
+	p.notices.tellUser(site, c, user, mail.PasskeyAdded, passkey.Name)
 	return passkey, nil
 }

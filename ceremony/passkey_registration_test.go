@@ -17,7 +17,7 @@ import (
 func TestRegistrationAsksForADiscoverablePasskey(t *testing.T) {
 	r := newRig(t, setup{})
 	ann := r.user(t, "ann@example.com")
-	options, err := r.passkeys.InitializeRegistration(t.Context(), site, browser, ann)
+	options, err := r.passkeys.InitializeRegistration(t.Context(), site, browser, ann, ceremony.Wishes{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestAuthenticatorIsNotRegisteredTwice(t *testing.T) {
 	ann := r.user(t, "ann@example.com")
 	a := newAuthenticator()
 	passkey := r.register(t, a, ann)
-	options, err := r.passkeys.InitializeRegistration(t.Context(), site, browser, ann)
+	options, err := r.passkeys.InitializeRegistration(t.Context(), site, browser, ann, ceremony.Wishes{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestAuthenticatorIsNotRegisteredTwice(t *testing.T) {
 		t.Errorf("the same authenticator again: %v, want ErrExcluded", err)
 	}
 	bob := r.user(t, "bob@example.com")
-	options, err = r.passkeys.InitializeRegistration(t.Context(), site, browser, bob)
+	options, err = r.passkeys.InitializeRegistration(t.Context(), site, browser, bob, ceremony.Wishes{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ func honest(*authenticator.Answer) {}
 // tryRegister registers a passkey of user, who has signed in at s.
 func (r *rig) tryRegister(t testing.TB, s ceremony.Site, a *authenticator.Authenticator, user directory.User, c change) (directory.Passkey, error) {
 	t.Helper()
-	options, err := r.passkeys.InitializeRegistration(t.Context(), s, browser, user)
+	options, err := r.passkeys.InitializeRegistration(t.Context(), s, browser, user, ceremony.Wishes{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func (r *rig) register(t testing.TB, a *authenticator.Authenticator, user direct
 // options begins a login at s; user may be nil.
 func (r *rig) options(t testing.TB, s ceremony.Site, user *directory.User) []byte {
 	t.Helper()
-	options, err := r.passkeys.InitializeLogin(t.Context(), s, browser, user)
+	options, err := r.passkeys.InitializeLogin(t.Context(), s, browser, user, ceremony.Wishes{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,6 +85,7 @@ type publicKey struct {
 	Selection struct {
 		ResidentKey      string `json:"residentKey"`
 		UserVerification string `json:"userVerification"`
+		Attachment       string `json:"authenticatorAttachment"`
 	} `json:"authenticatorSelection"`
 	Attestation string `json:"attestation"`
 }

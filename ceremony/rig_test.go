@@ -49,12 +49,14 @@ type rig struct {
 	directory *directory.Directory
 	passcodes *ceremony.Passcodes
 	passkeys  *ceremony.Passkeys
+	accounts  *ceremony.Accounts
 }
 
 // setup is what a test wants otherwise.
 type setup struct {
 	passcode ceremony.PasscodeOptions // Digits, Lifetime, Attempts and Budgets count
-	passkey  ceremony.PasskeyOptions  // UserVerification counts
+	passkey  ceremony.PasskeyOptions  // UserVerification and Begun count
+	account  ceremony.AccountOptions  // Lookup, Closed, MaxAddresses and the budgets count
 	outbox   mail.OutboxOptions       // Capacity counts
 }
 
@@ -93,6 +95,9 @@ func newRig(t testing.TB, s setup) *rig {
 	s.passkey.Store, s.passkey.Directory, s.passkey.Letters, s.passkey.Outbox = r.store, r.directory, letters, r.box.outbox
 	s.passkey.Now = r.now
 	r.passkeys = ceremony.NewPasskeys(s.passkey)
+	s.account.Store, s.account.Directory, s.account.Letters, s.account.Outbox = r.store, r.directory, letters, r.box.outbox
+	s.account.Now = r.now
+	r.accounts = ceremony.NewAccounts(s.account)
 	return r
 }
 
@@ -203,11 +208,30 @@ func (b *mailbox) passcode(t testing.TB) string {
 // begin sends a passcode to address, and returns the ceremony and the code.
 func (r *rig) begin(t testing.TB, address string) (id, code string) {
 	t.Helper()
-	begun, err := r.passcodes.Initialize(t.Context(), site, wideOpen, browser, address)
+	return r.beginFor(t, ceremony.Recipient{Address: address})
+}
+
+// beginFor is begin for any recipient.
+func (r *rig) beginFor(t testing.TB, to ceremony.Recipient) (id, code string) {
+	t.Helper()
+	begun, err := r.passcodes.Initialize(t.Context(), site, wideOpen, browser, to)
 	if err != nil {
-		t.Fatalf("Initialize(%s): %v", address, err)
+		t.Fatalf("Initialize(%+v): %v", to, err)
 	}
 	return begun.ID, r.box.passcode(t)
+}
+
+// initialize begins a ceremony that may well not be wanted.
+func (r *rig) initialize(t testing.TB, to ceremony.Recipient) error {
+	t.Helper()
+	_, err := r.passcodes.Initialize(t.Context(), site, wideOpen, browser, to)
+	return err
+}
+
+// finalize ends a ceremony at a door that is open to everybody.
+func (r *rig) finalize(t testing.TB, answer ceremony.Answer) (ceremony.SignIn, error) {
+	t.Helper()
+	return r.passcodes.Finalize(t.Context(), site, wideOpen, browser, answer)
 }
 
 // other returns a passcode that is not code.
@@ -224,6 +248,8 @@ var refusals = []error{
 	ceremony.ErrMalformed, ceremony.ErrWrongPasscode, ceremony.ErrTooManyAttempts, ceremony.ErrPasscodeGone,
 	ceremony.ErrPasscodeExpired, ceremony.ErrChallenge, ceremony.ErrUnknownPasskey, ceremony.ErrPasskey,
 	ceremony.ErrUserVerification, ceremony.ErrPasskeyTaken, ceremony.ErrNotAllowed, ceremony.ErrBusy,
+	ceremony.ErrUnknownUser, ceremony.ErrUnknownEmail, ceremony.ErrOtherUser, ceremony.ErrAccountExists, ceremony.ErrLookup,
+	ceremony.ErrTooManyAddresses,
 }
 
 // wantFailure reports an error that is none, or that says no where it should say

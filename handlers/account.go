@@ -11,7 +11,8 @@ import (
 	"github.com/doorward/doorward/web"
 )
 
-// accountPage shows the visitor their passkeys and where they are signed in.
+// accountPage shows the visitor their passkeys, their addresses and where they are
+// signed in.
 func (h *Handlers) accountPage(w http.ResponseWriter, r *request) error {
 	v, err := h.visitor(r)
 	if session.Refused(err) {
@@ -29,12 +30,19 @@ func (h *Handlers) accountPage(w http.ResponseWriter, r *request) error {
 		Name:       user.Name,
 		Email:      v.Identity.Email,
 		Groups:     user.Groups,
+		MostEmails: h.o.Accounts.MaxAddresses(),
+		MayDelete:  h.o.MayDelete,
 		Fresh:      v.Fresh(h.o.Now(), h.o.Fresh),
 		Notice:     web.Notice(query.Get("done")),
 		Problem:    web.Problem(query.Get("problem")),
 		Return:     "/",
 		RPID:       r.site.RelyingParty.ID,
 		UserHandle: base64.RawURLEncoding.EncodeToString(user.Handle()),
+	}
+	for _, e := range user.Emails {
+		page.Emails = append(page.Emails, web.Email{
+			ID: e.ID, Address: string(e.Address), Primary: e.Primary, Verified: e.Verified, CreatedAt: e.CreatedAt,
+		})
 	}
 	passkeys, err := h.o.Passkeys.List(r.Context(), r.site, v.Subject)
 	if err != nil {

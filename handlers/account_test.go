@@ -154,8 +154,13 @@ func TestSessionsAreEndedByTheirOwnerAlone(t *testing.T) {
 }
 
 func TestAccountFormsAskStrangersToSignIn(t *testing.T) {
-	r := newRig(t, setup{})
-	for _, path := range []string{"passkeys/rename", "passkeys/remove", "sessions/end", "sessions/end-others"} {
-		r.wantRedirect(path, r.client().submit("/doorward/account/"+path, "id", "AAAA"), "/doorward/login?return=%2Fdoorward%2Faccount")
+	r := newRig(t, setup{mayDelete: true})
+	const signIn = "/doorward/login?return=%2Fdoorward%2Faccount"
+	for _, path := range []string{
+		"passkeys/rename", "passkeys/remove", "emails/add", "emails/verify", "emails/verify/again", "emails/primary", "emails/remove",
+		"delete", "sessions/end", "sessions/end-others",
+	} {
+		r.wantRedirect(path, r.client().submit("/doorward/account/"+path, "id", "AAAA"), signIn)
 	}
+	r.wantRedirect("verify", r.client().navigate("/doorward/account/emails/verify"), signIn)
 }

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"math"
@@ -32,9 +31,15 @@ var (
 	errNoCookies   = errors.New("the browser sent no cookies back")
 	errPanic       = errors.New("panic")
 
+	// errAddressField is directory.ErrAddress of a field that is named address.
+	errAddressField = errors.New("malformed address")
+
 	// errRegistration wraps what went wrong with a registration, where the status
 	// is another than for a login.
 	errRegistration = errors.New("registration")
+
+	// errLogin wraps what went wrong with naming a user at a login with a passkey.
+	errLogin = errors.New("login with a passkey")
 )
 
 // A problem is what a visitor is told about an error (RFC 9457).
@@ -49,12 +54,13 @@ type problem struct {
 	Message string `json:"message"`
 
 	Login string `json:"login,omitempty"` // where signing in would help
-	ID    string `json:"id,omitempty"`    // of the incident, as in the log
+	ID    string `json:"id,omitempty"`    // X-Request-Id, as in the log, where the failure is ours
 
 	slug    string      // ends Type
 	page    web.Problem // what a page says instead
 	retry   time.Duration
-	failure bool // ours, not the visitor's
+	limit   ceremony.Limit // of the budget that is spent
+	failure bool           // ours, not the visitor's
 }
 
 // problemTypes is where the problem types are explained.
@@ -67,7 +73,7 @@ func problemOf(err error) problem {
 	is := func(target error) bool { return errors.Is(err, target) }
 	var limit *ceremony.LimitError
 	switch {
-	case is(errNoRoute), is(directory.ErrNotFound):
+	case is(errNoRoute), is(directory.ErrNotFound), is(ceremony.ErrLookup): // no lookups: no such endpoint
 		return problem{Status: 404, slug: "not_found", Title: "Not Found", page: web.NotFound}
 	case is(errMisdirected):
 		return problem{Status: 421, slug: "host_not_configured", Title: "This host is not configured", page: web.NotFound}
@@ -83,8 +89,33 @@ func problemOf(err error) problem {
 		return problem{Status: 400, slug: "malformed", Title: "Malformed request", page: web.PasskeyFailed}
 	case is(directory.ErrAddress):
 		return problem{Status: 400, slug: "address_invalid", Title: "email must be a valid email address", page: web.AddressInvalid}
+	case is(errAddressField):
+		return problem{Status: 400, slug: "address_invalid", Title: "address must be a valid email address", page: web.AddressInvalid}
 	case is(directory.ErrName):
 		return problem{Status: 400, slug: "name_invalid", Title: "name must be at most 64 characters on one line", page: web.NameInvalid}
+	case is(errLocksOut):
+		return problem{Status: 403, slug: "address_shuts_out", Title: "With this primary address the account could not enter here", page: web.AddressShutsOut}
+	case is(errUnconfirmed):
+		return problem{Status: 400, slug: "unconfirmed", Title: "The deletion is not confirmed", page: web.Unconfirmed}
+
+	case is(ceremony.ErrUnknownUser) && is(errLogin):
+		return problem{Status: 400, slug: "unknown_user", Title: "user not found", page: web.Malformed}
+	case is(ceremony.ErrUnknownUser):
+		return problem{Status: 400, slug: "unknown_user", Title: "Bad Request", page: web.Malformed}
+	case is(ceremony.ErrUnknownEmail):
+		return problem{Status: 400, slug: "unknown_address", Title: "the specified emailId is not available", page: web.NotFound}
+	case is(ceremony.ErrOtherUser):
+		return problem{Status: 403, slug: "other_user", Title: "Forbidden", Detail: "This belongs to another account than the one that is signed in.", page: web.AddressOfOther}
+	case is(ceremony.ErrAccountExists):
+		return problem{Status: 409, slug: "account_exists", Title: "This address has an account already", page: web.AddressTaken}
+	case is(ceremony.ErrTooManyAddresses), is(directory.ErrTooMany):
+		return problem{Status: 409, slug: "too_many_addresses", Title: "The account has as many addresses as it may have", page: web.TooManyAddresses}
+	case is(directory.ErrTaken):
+		return problem{Status: 400, slug: "address_taken", Title: "This address is assigned already", page: web.AddressTaken}
+	case is(directory.ErrPrimary):
+		return problem{Status: 409, slug: "primary_address", Title: "The primary address cannot be removed", page: web.AddressInUse}
+	case is(directory.ErrUnverified):
+		return problem{Status: 409, slug: "address_unverified", Title: "The address is not verified", page: web.AddressUnproved}
 
 	case is(errNotFresh):
 		return problem{Status: 403, slug: "fresh_sign_in_required", Title: "A recent sign-in is required", page: web.FreshNeeded}
@@ -121,7 +152,7 @@ func problemOf(err error) problem {
 	case session.Refused(err):
 		return problem{Status: 401, slug: "session_ended", Title: "Unauthorized", page: web.SessionEnded}
 	case errors.As(err, &limit):
-		return problem{Status: 429, slug: "too_many_requests", Title: "Too Many Requests", page: web.TryAgainLater, retry: limit.RetryAfter}
+		return problem{Status: 429, slug: "too_many_requests", Title: "Too Many Requests", page: web.TryAgainLater, retry: limit.RetryAfter, limit: limit.Limit}
 	case is(ceremony.ErrBusy):
 		return problem{Status: 503, slug: "mail_away", Title: "Service Unavailable", page: web.MailAway, retry: 30 * time.Second, failure: true}
 	case is(errPanic), is(errRendering):
@@ -145,6 +176,7 @@ func (h *Handlers) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := h.describe(r, err)
 	h.log(r, p, err)
 	setRetryAfter(w, p)
+	setLimit(w, p.limit)
 	if p.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", challenge(err))
 	}
@@ -166,13 +198,29 @@ func setRetryAfter(w http.ResponseWriter, p problem) {
 	}
 }
 
-// describe completes the problem that err is for the visitor of r.
-func (h *Handlers) describe(r *http.Request, err error) problem {
-	p := problemOf(err)
+// setLimit tells a client how much of its budget is left. The zero Limit is none.
+func setLimit(w http.ResponseWriter, l ceremony.Limit) {
+	if l.Times == 0 {
+		return
+	}
+	header := w.Header()
+	header.Set("X-RateLimit-Limit", strconv.FormatInt(l.Times, 10))
+	header.Set("X-RateLimit-Remaining", strconv.FormatInt(max(l.Remaining, 0), 10))
+	header.Set("X-RateLimit-Reset", strconv.Itoa(int(math.Ceil(l.Reset.Seconds()))))
+}
+
+// whole fills in what follows from the rest.
+func (p problem) whole() problem {
 	p.Type, p.Code, p.Message = problemTypes+p.slug, p.Status, p.Title
 	if p.Detail != "" {
 		p.Message = p.Detail
 	}
+	return p
+}
+
+// describe completes the problem that err is for the visitor of r.
+func (h *Handlers) describe(r *http.Request, err error) problem {
+	p := problemOf(err).whole()
 	switch p.slug {
 	case "sign_in_required", "session_ended":
 		p.Login = h.loginURL("")
@@ -182,7 +230,7 @@ func (h *Handlers) describe(r *http.Request, err error) problem {
 		p.Login = h.loginURL("") + "?fresh=1" // as somebody else
 	}
 	if p.failure {
-		p.ID = rand.Text()[:12]
+		p.ID = requestID(r)
 	}
 	return p
 }
@@ -196,7 +244,7 @@ func (h *Handlers) log(r *http.Request, p problem, err error) {
 	case p.failure:
 		h.logger().Error("request failed", "id", p.ID, "path", r.URL.Path, "status", p.Status, "error", err.Error())
 	default:
-		h.logger().Info("request refused", "reason", p.slug, "path", r.URL.Path, "status", p.Status, "client", h.o.ClientAddress(r))
+		h.logger().Info("request refused", "id", requestID(r), "reason", p.slug, "path", r.URL.Path, "status", p.Status, "client", h.o.ClientAddress(r))
 	}
 }
 

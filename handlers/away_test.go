@@ -20,26 +20,34 @@ func TestStoresThatAreAwayAreFailuresOfOurs(t *testing.T) {
 	}{
 		{"store", func(r *rig) error { return r.store.Close() }, []string{
 			"POST /passcode/login/initialize", "POST /passcode/login/finalize", "POST /webauthn/login/initialize", "GET /sessions", "POST /logout", "GET /health/ready",
+			"POST /user", "POST /users", "POST /emails", "GET /sessions/validate", "POST /sessions/validate", "DELETE /user",
 		}},
 		{"directory", func(r *rig) error { return r.directory.Close() }, []string{
 			"POST /passcode/login/initialize", "GET /webauthn/credentials", "GET /health/ready",
+			"POST /user", "POST /users", "GET /users/{id}", "GET /emails", "POST /emails", "POST /emails/{email}/set_primary",
+			"DELETE /emails/{email}", "DELETE /user", "POST /webauthn/login/initialize",
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRig(t, setup{})
+			r := newRig(t, setup{mayDelete: true, accounts: ceremony.AccountOptions{Lookup: true}})
 			ann := r.client().signIn("ann@example.com")
+			token, ids := ann.cookies[r.cookie.Name], strings.NewReplacer("{id}", meID(t, ann), "{email}", r.email("ann@example.com"))
 			must(t, tt.away(r))
 			r.advance(time.Minute) // the session has to be checked again
 			for _, ask := range tt.asks {
 				method, path, _ := strings.Cut(ask, " ")
 				body := ""
 				switch path {
-				case "/passcode/login/initialize":
+				case "/passcode/login/initialize", "/user", "/users":
 					body = `{"email":"ann@example.com"}`
+				case "/emails":
+					body = `{"address":"ann@example.org"}`
+				case "/sessions/validate":
+					body = `{"session_token":"` + token + `"}`
 				case "/passcode/login/finalize":
 					body = `{"id":"` + uuid.NewString() + `","code":"123456"}`
 				}
-				a := ann.fetch(method, "/doorward"+path, body)
+				a := ann.fetch(method, "/doorward"+ids.Replace(path), body)
 				p := r.wantProblem(ask, a, 503, "unavailable")
 				if a.header.Get("Retry-After") == "" || p.ID == "" || len(a.header["Set-Cookie"]) != 0 && path != "/passcode/login/initialize" {
 					t.Errorf("%s: Retry-After %q, incident %q, cookies %q", ask, a.header.Get("Retry-After"), p.ID, a.header["Set-Cookie"])

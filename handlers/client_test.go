@@ -68,7 +68,7 @@ func (c *client) receive(r *http.Request, w *httptest.ResponseRecorder) answer {
 // What browsers say about a request, and so no program does.
 var (
 	navigates = []string{"Accept", "text/html", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}
-	fetches   = []string{"Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty", "Sec-Fetch-Site", "same-origin", "Origin", origin}
+	fetches   = []string{"Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty", "Sec-Fetch-Site", "same-origin", "Origin", origin, "Doorward-Session", "cookie"}
 )
 
 // navigate asks for a page.

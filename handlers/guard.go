@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,16 +27,21 @@ func (h *Handlers) protect(w http.ResponseWriter) {
 	header.Set("Cross-Origin-Resource-Policy", "same-origin")
 	header.Set("Permissions-Policy", "publickey-credentials-get=(self), publickey-credentials-create=(self)")
 	header.Set("Referrer-Policy", "same-origin")
+	header.Add("Vary", "Origin")
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("X-Frame-Options", "DENY") // for what does not know frame-ancestors
 }
 
-// guard refuses requests that change something and that another site caused.
-// Browsers say where a request comes from, in Sec-Fetch-Site or in Origin, and
-// scripts can change neither; what sends none of them is no browser, and holds
-// no cookie that somebody else could make it use.
-func guard(r *http.Request, site ceremony.Site) error {
+// guard refuses requests that change something and that another site caused,
+// unless it is a client of ours on an allowed origin, which may do all but send
+// the forms of pages. Browsers say where a request comes from, in Sec-Fetch-Site
+// or in Origin, and scripts can change neither; what sends none of them is no
+// browser, and holds no cookie that somebody else could make it use.
+func (h *Handlers) guard(r *http.Request, site ceremony.Site, k kind) error {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return nil
+	}
+	if origin, ok := h.elsewhere(r); ok && origin != site.Origin && k != forPeople {
 		return nil
 	}
 	if from := r.Header.Get("Sec-Fetch-Site"); from != "" && from != "same-origin" && from != "none" {
@@ -48,7 +54,9 @@ func guard(r *http.Request, site ceremony.Site) error {
 }
 
 // browser reports whether a page of the site itself made the request: then
-// cookies work, and bind what it begins to that browser.
+// cookies work, and bind what it begins to that browser. A client on an allowed
+// other origin may be on another site as well, where browsers keep no cookies of
+// ours: nothing is bound for it.
 func browser(r *request) bool {
 	return r.Header.Get("Sec-Fetch-Site") == "same-origin" || r.Header.Get("Origin") == r.site.Origin
 }
@@ -60,13 +68,23 @@ func decode(r *request, v any) error {
 	if err != nil || len(body) == 0 {
 		return err
 	}
-	err = json.Unmarshal(body, v)
+	return unmarshal(body, v)
+}
+
+// unmarshal reads a JSON object into v. What it says of a field of the wrong type
+// names the field and never what was in it.
+func unmarshal(body []byte, v any) error {
+	// null, too, can be read into a struct.
+	if body = bytes.TrimLeft(body, " \t\r\n"); !bytes.HasPrefix(body, []byte("{")) {
+		return fmt.Errorf("%w: the body must be a JSON object", errBody)
+	}
+	err := json.Unmarshal(body, v)
 	var wrongType *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &wrongType) && wrongType.Field != "":
-		return fmt.Errorf("%w: %s must be a %s", errBody, wrongType.Field, jsonType(wrongType.Type.Kind().String()))
+		return fmt.Errorf("%w: %s must be %s", errBody, wrongType.Field, jsonType(wrongType.Type.Kind().String()))
 	case err != nil:
-		return fmt.Errorf("%w: not JSON, or not an object of the right shape", errBody)
+		return fmt.Errorf("%w: the body is not JSON", errBody)
 	}
 	return nil
 }
@@ -75,15 +93,15 @@ func decode(r *request, v any) error {
 func jsonType(kind string) string {
 	switch kind {
 	case "slice", "array":
-		return "list"
+		return "a list"
 	case "struct", "map", "ptr":
-		return "object"
+		return "an object"
 	case "bool":
-		return "boolean"
+		return "a boolean"
 	case "string":
-		return "string"
+		return "a string"
 	}
-	return "number"
+	return "a number"
 }
 
 // readBody returns the body of a request whose content has to be JSON. The

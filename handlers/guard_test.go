@@ -129,21 +129,24 @@ func TestBodiesThatAreNotUnderstoodAreRefused(t *testing.T) {
 		status        int
 		slug, message string
 	}{
-		{"nothing", "", 400, "malformed", "id is a required field"},
-		{"no fields", "{}", 400, "malformed", "id is a required field"},
-		{"null", "null", 400, "malformed", "id is a required field"},
+		{"nothing", "", 400, "malformed", "id is a required field and code is a required field"},
+		{"no fields", "{}", 400, "malformed", "id is a required field and code is a required field"},
+		{"null", "null", 400, "malformed", "the body must be a JSON object"},
 		{"no code", "{" + id + "}", 400, "malformed", "code is a required field"},
 		{"an ID that is none", `{"id":"1","code":"123456"}`, 400, "malformed", "id must be a valid uuid4"},
 		{"a number for an ID", `{"id":1,"code":"123456"}`, 400, "malformed", "id must be a string"},
 		{"a number for a code", "{" + id + `,"code":123456}`, 400, "malformed", "code must be a string"},
 		{"a list for a code", "{" + id + `,"code":["123456"]}`, 400, "malformed", "code must be a string"},
-		{"a list", "[]", 400, "malformed", "not JSON, or not an object of the right shape"},
-		{"a string", `"x"`, 400, "malformed", "not JSON, or not an object of the right shape"},
-		{"a form", "id=1&code=2", 400, "malformed", "not JSON, or not an object of the right shape"},
-		{"half of it", "{" + id, 400, "malformed", "not JSON, or not an object of the right shape"},
-		{"two of them", "{" + id + `,"code":"123456"}{}`, 400, "malformed", "not JSON, or not an object of the right shape"},
-		{"garbage behind it", "{" + id + `,"code":"123456"}x`, 400, "malformed", "not JSON, or not an object of the right shape"},
-		{"deeply nested", strings.Repeat("[", 60000), 400, "malformed", "not JSON, or not an object of the right shape"},
+		{"a list", "[]", 400, "malformed", "the body must be a JSON object"},
+		{"a string", `"x"`, 400, "malformed", "the body must be a JSON object"},
+		{"a form", "id=1&code=2", 400, "malformed", "the body must be a JSON object"},
+		{"half of it", "{" + id, 400, "malformed", "the body is not JSON"},
+		{"two of them", "{" + id + `,"code":"123456"}{}`, 400, "malformed", "the body is not JSON"},
+		{"garbage behind it", "{" + id + `,"code":"123456"}x`, 400, "malformed", "the body is not JSON"},
+		{"an object that is deeply nested", strings.Repeat(`{"id":`, 10001), 400, "malformed", "the body is not JSON"},
+		{"an ID in the spelling of a URN", `{"id":"urn:uuid:6f1e0c7e-3c83-4c2f-9d6e-1f2a3b4c5d6e","code":"123456"}`, 400, "malformed", "id must be a valid uuid4"},
+		{"an ID that is a UUID of another version", `{"id":"6f1e0c7e-3c83-1c2f-9d6e-1f2a3b4c5d6e","code":"123456"}`, 400, "malformed", "id must be a valid uuid4"},
+		{"a list that is deeply nested", strings.Repeat("[", 60000), 400, "malformed", "the body must be a JSON object"},
 		{"unknown fields, which are ignored", "{" + id + `,"code":"123456","role":"admin"}`, 401, "passcode_not_found", "passcode not found"},
 		{"white space behind it", "{" + id + `,"code":"123456"}` + strings.Repeat(" ", 60000), 401, "passcode_not_found", "passcode not found"},
 		{"one byte too long", "{" + id + `,"code":"` + strings.Repeat("1", 64<<10-len(id)-len(`{,"code":""}`)+1) + `"}`, 413, "too_large", "The body is too large"},
@@ -155,7 +158,7 @@ func TestBodiesThatAreNotUnderstoodAreRefused(t *testing.T) {
 		}
 	}
 	for _, body := range []string{"{}", `{"email":""}`} {
-		if p := r.wantProblem(body, r.client().call("POST", "/doorward/passcode/login/initialize", body), 400, "malformed"); p.Detail != "email is a required field" {
+		if p := r.wantProblem(body, r.client().call("POST", "/doorward/passcode/login/initialize", body), 400, "malformed"); p.Detail != "user_id is a required field" {
 			t.Errorf("%s: detail %q", body, p.Detail)
 		}
 	}

@@ -4,8 +4,8 @@
 // the answer; no rule about who may do what lives here but one: what changes an
 // account wants a recent sign-in.
 //
-// All routes stand in [Handlers.routes], and every error becomes an answer in
-// problemOf.
+// All routes stand in [Handlers.routes], the files at the root of a host in
+// [WellKnown], and every error becomes an answer in problemOf.
 package handlers
 
 import (
@@ -24,12 +24,13 @@ import (
 	"github.com/doorward/doorward/web"
 )
 
-// Options is what [New] makes Handlers from. All fields but TokenHeader are
-// required.
+// Options is what [New] makes Handlers from. All fields but MayDelete, API and
+// Apps are required.
 type Options struct {
 	Path      string // where the endpoints live: "/doorward"
 	Passcodes *ceremony.Passcodes
 	Passkeys  *ceremony.Passkeys
+	Accounts  *ceremony.Accounts
 	Sessions  *session.Sessions
 	Keys      *session.KeySet
 	Directory *directory.Directory
@@ -38,9 +39,14 @@ type Options struct {
 	Cookie    session.Cookie
 	Fresh     time.Duration // how long a sign-in is recent enough to change the account
 
-	// TokenHeader delivers the session token to API clients in X-Auth-Token
-	// instead of a cookie.
-	TokenHeader bool
+	// MayDelete lets people delete their accounts.
+	MayDelete bool
+
+	// API says how programs, and scripts from other origins, are served.
+	API API
+
+	// Apps are the native apps that belong to the site.
+	Apps Apps
 
 	// Site returns the site that a request is for, and false for a request under
 	// a host that is not configured.
@@ -53,53 +59,53 @@ type Options struct {
 	Now    func() time.Time
 }
 
-// Handlers serves everything under Path. It is safe for concurrent use.
+// API is how programs, and scripts from other origins, are served.
+type API struct {
+	// Root has the endpoints at the root of the host, too, and answers every other
+	// request to the host: nothing stands behind it.
+	Root bool
+
+	// Origins of web clients elsewhere, which may use the endpoints (CORS), as
+	// browsers write them: "https://shop.example.com". They are as good as pages of
+	// the site, so that each has to be trusted with its visitors' accounts.
+	Origins []string
+
+	// TokenHeader delivers the session token to programs, and to scripts that do not
+	// ask for a cookie, in X-Auth-Token instead of a cookie.
+	TokenHeader bool
+
+	// Sites are the origins of other sites for which the sessions are good that
+	// begin where Root is set.
+	Sites []string
+}
+
+// Apps are the native apps that belong to a site.
+type Apps struct {
+	Android []AndroidApp
+	IOS     []string // "TEAMID.bundle.id"
+}
+
+// An AndroidApp is an app and the certificates that it may be signed with. Those
+// of Google Play and of the developer differ.
+type AndroidApp struct {
+	Package      string
+	Fingerprints []string // SHA-256, as "AB:CD:..."
+}
+
+// Handlers serves everything under Path, and what belongs at the root of the
+// host. It is safe for concurrent use.
 type Handlers struct {
-	o   Options
-	mux *http.ServeMux
+	o         Options
+	mux       *http.ServeMux
+	pages     map[string]bool // the patterns of mux that are for people
+	wellKnown *WellKnown
 }
 
-// New returns the Handlers of one door.
+// New returns the Handlers of one door, or of one API host.
 func New(o Options) *Handlers {
-	h := &Handlers{o: o, mux: http.NewServeMux()}
-	h.routes()
+	h := &Handlers{o: o, mux: http.NewServeMux(), pages: make(map[string]bool), wellKnown: NewWellKnown(o.Site, o.Apps)}
+	h.mount()
 	return h
-}
-
-// routes is all that Doorward answers itself.
-func (h *Handlers) routes() {
-	h.handle("GET", "/login", h.loginPage)
-	h.handle("POST", "/login", h.loginForm)
-	h.handle("GET", "/login/passcode", h.passcodePage)
-	h.handle("POST", "/login/passcode", h.passcodeForm)
-	h.handle("POST", "/login/passcode/again", h.passcodeAgainForm)
-	h.handle("GET", "/login/offer", h.offerPage)
-	h.handle("POST", "/login/offer/later", h.offerLaterForm)
-	h.handle("GET", "/signed-out", h.signedOutPage)
-
-	h.handle("GET", "/account", h.accountPage)
-	h.handle("POST", "/account/passkeys/rename", h.renamePasskeyForm)
-	h.handle("POST", "/account/passkeys/remove", h.removePasskeyForm)
-	h.handle("POST", "/account/sessions/end", h.endSessionForm)
-	h.handle("POST", "/account/sessions/end-others", h.endOtherSessionsForm)
-
-	h.handle("POST", "/passcode/login/initialize", h.passcodeInitialize)
-	h.handle("POST", "/passcode/login/finalize", h.passcodeFinalize)
-	h.handle("POST", "/webauthn/login/initialize", h.loginInitialize)
-	h.handle("POST", "/webauthn/login/finalize", h.loginFinalize)
-	h.handle("POST", "/webauthn/registration/initialize", h.registrationInitialize)
-	h.handle("POST", "/webauthn/registration/finalize", h.registrationFinalize)
-	h.handle("GET", "/webauthn/credentials", h.credentials)
-	h.handle("PATCH", "/webauthn/credentials/{id}", h.renameCredential)
-	h.handle("DELETE", "/webauthn/credentials/{id}", h.removeCredential)
-	h.handle("GET", "/me", h.me)
-	h.handle("GET", "/sessions", h.sessions)
-	h.handle("DELETE", "/sessions/{id}", h.endSession)
-	h.handle("POST", "/sessions/end-others", h.endOtherSessions)
-	h.handle("POST", "/logout", h.logout)
-	h.handle("GET", "/.well-known/jwks.json", h.jwks)
-	h.handle("GET", "/health/alive", h.alive)
-	h.handle("GET", "/health/ready", h.ready)
 }
 
 // An endpoint answers a request, or says what went wrong and leaves it to fail
@@ -109,25 +115,9 @@ type endpoint func(w http.ResponseWriter, r *request) error
 // request is a request to us: where it goes to and who makes it.
 type request struct {
 	*http.Request
-	site ceremony.Site
-}
-
-func (h *Handlers) handle(method, path string, e endpoint) {
-	h.mux.HandleFunc(method+" "+h.o.Path+path, func(w http.ResponseWriter, r *http.Request) {
-		site, ok := h.o.Site(r)
-		if !ok {
-			h.fail(w, r, errMisdirected)
-			return
-		}
-		if err := guard(r, site); err != nil {
-			h.fail(w, r, err)
-			return
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		if err := e(w, &request{r, site}); err != nil {
-			h.fail(w, r, err)
-		}
-	})
+	site   ceremony.Site
+	kind   kind
+	bearer string // the session token of the visitor, where they presented it as such
 }
 
 // Owns reports whether a path is one of ours, and so never the app's.
@@ -139,6 +129,7 @@ func (h *Handlers) Owns(path string) bool {
 // ServeHTTP answers a request to one of our paths. A panic is an answer of 500
 // and a line in the log, never a request that goes on.
 func (h *Handlers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r = identified(w, r)
 	if strings.HasPrefix(r.URL.Path, h.o.Path+"/static/") {
 		h.o.Pages.Static().ServeHTTP(w, r)
 		return
@@ -152,9 +143,17 @@ func (h *Handlers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	h.protect(w)
+	if h.wellKnown.Owns(r) {
+		h.wellKnown.serve(w, r)
+		return
+	}
+	if h.preflight(w, r) {
+		return
+	}
 	// Unknown paths and methods are not found, as for clients of the Hanko API,
 	// and a path that is spelled oddly is not redirected to another one.
 	if _, pattern := h.mux.Handler(r); pattern == "" || path.Clean(r.URL.Path) != r.URL.Path {
+		h.share(w, r) // clients ask for endpoints that we do not have
 		h.fail(w, r, errNoRoute)
 		return
 	}
@@ -167,7 +166,10 @@ func (h *Handlers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // The bearer token is tried first and then the cookie, each on its own: their
 // claims are never mixed.
 func (h *Handlers) visitor(r *request) (*session.Visitor, error) {
-	v, _, err := Visitor(r.Request, h.o.Sessions, h.o.Cookie, r.site.Origin)
+	v, bearer, err := Visitor(r.Request, h.o.Sessions, h.o.Cookie, r.site.Origin)
+	if err == nil && bearer {
+		r.bearer = session.Bearer(r.Header)
+	}
 	return v, err
 }
 

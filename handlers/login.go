@@ -69,7 +69,7 @@ func (h *Handlers) loginForm(w http.ResponseWriter, r *request) error {
 // sendPasscode begins a passcode ceremony that this browser has to finish, and
 // notes whether the browser can make passkeys.
 func (h *Handlers) sendPasscode(w http.ResponseWriter, r *request, email string, passkeys bool) error {
-	begun, err := h.initialize(r, h.bound(w, r), email)
+	begun, err := h.initialize(r, h.bound(w, r), ceremony.Recipient{Address: email})
 	if err != nil {
 		return err
 	}
@@ -83,8 +83,8 @@ func (h *Handlers) sendPasscode(w http.ResponseWriter, r *request, email string,
 
 // initialize begins a passcode ceremony. The visitor cannot tell whether a letter
 // was sent; the operator, whom they ask why nothing came, finds it in the log.
-func (h *Handlers) initialize(r *request, c ceremony.Client, email string) (ceremony.Passcode, error) {
-	begun, err := h.o.Passcodes.Initialize(r.Context(), r.site, door{h.o.Policy}, c, email)
+func (h *Handlers) initialize(r *request, c ceremony.Client, to ceremony.Recipient) (ceremony.Passcode, error) {
+	begun, err := h.o.Passcodes.Initialize(r.Context(), r.site, door{h.o.Policy}, c, to)
 	if err != nil {
 		return ceremony.Passcode{}, err
 	}
@@ -144,7 +144,7 @@ func (h *Handlers) passcodeForm(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return h.showLogin(w, r, err, web.LoginPage{Return: target, Passkeys: true})
 	}
-	in, err := h.o.Passcodes.Finalize(r.Context(), door{h.o.Policy}, c, id, r.PostForm.Get("passcode"))
+	in, err := h.o.Passcodes.Finalize(r.Context(), r.site, door{h.o.Policy}, c, ceremony.Answer{ID: id, Passcode: r.PostForm.Get("passcode")})
 	if errors.Is(err, ceremony.ErrWrongPasscode) {
 		page := h.askPasscode(target, address)
 		page.Problem = web.WrongPasscode
@@ -239,5 +239,9 @@ func (h *Handlers) logout(w http.ResponseWriter, r *request) error {
 }
 
 func (h *Handlers) signedOutPage(w http.ResponseWriter, r *request) error {
-	return h.page(w, r, http.StatusOK, web.SignedOutPage{LoginURL: h.loginURL("")})
+	page := web.SignedOutPage{LoginURL: h.loginURL("")}
+	if handle := h.o.Cookie.Beside(r.Request, cookieDeleted); handle != "" {
+		page.Deleted, page.RPID, page.UserHandle = true, r.site.RelyingParty.ID, handle
+	}
+	return h.page(w, r, http.StatusOK, page)
 }

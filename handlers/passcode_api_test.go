@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/doorward/doorward/ceremony"
 	"github.com/doorward/doorward/directory"
+	"github.com/doorward/doorward/handlers"
 )
 
 // initialize asks for a passcode as a program does.
@@ -25,7 +27,7 @@ func (c *client) finalize(id, code string, header ...string) answer {
 }
 
 func TestProgramSignsInWithAPasscode(t *testing.T) {
-	r := newRig(t, setup{tokenHeader: true})
+	r := newRig(t, setup{api: handlers.API{TokenHeader: true}})
 	c := r.client()
 	id, began := c.initialize("ann@example.com")
 	r.wantStatus("initialize", began, http.StatusOK)
@@ -63,7 +65,7 @@ func TestProgramSignsInWithAPasscode(t *testing.T) {
 }
 
 func TestTokenGoesToPagesInACookieOnly(t *testing.T) {
-	r := newRig(t, setup{tokenHeader: true})
+	r := newRig(t, setup{api: handlers.API{TokenHeader: true}})
 	c := r.client()
 	id, _ := c.initialize("ann@example.com", fetches...)
 	in := c.finalize(id, r.box.passcode(t), fetches...)
@@ -172,4 +174,102 @@ func TestNextUserOfABrowserEndsTheSessionBefore(t *testing.T) {
 	if got := meID(t, c); got != bob.ID {
 		t.Errorf("signed in is %s, want Bob, %s", got, bob.ID)
 	}
+}
+
+func TestPasscodeIsAskedForByUser(t *testing.T) {
+	r := newRig(t, setup{})
+	r.client().signIn("ann@example.com")
+	user := r.user("ann@example.com")
+	for name, ask := range map[string][2]string{
+		"user alone":       {user.ID, ""},
+		"with the address": {user.ID, user.Emails[0].ID},
+		"in capitals":      {strings.ToUpper(user.ID), strings.ToUpper(user.Emails[0].ID)},
+	} {
+		c := r.client()
+		a := c.forUser(ask[0], ask[1])
+		r.wantStatus(name, a, http.StatusOK)
+		var begun struct{ ID string }
+		a.decode(t, &begun)
+		r.wantStatus(name, c.finalize(begun.ID, r.box.passcode(t)), http.StatusOK)
+		if got := meID(t, c); got != user.ID {
+			t.Errorf("%s: signed in as %s, want %s", name, got, user.ID)
+		}
+	}
+}
+
+func TestPasscodeForNobodyIsRefused(t *testing.T) {
+	r := newRig(t, setup{})
+	r.client().signIn("ann@example.com")
+	ann := r.user("ann@example.com").ID
+	for _, tt := range []struct{ body, slug, message string }{
+		{`{}`, "malformed", "user_id is a required field"},
+		{`{"user_id":null,"email":null}`, "malformed", "user_id is a required field"},
+		{`{"user_id":""}`, "malformed", "user_id is a required field"},
+		{`{"email_id":"` + ann + `"}`, "malformed", "user_id is a required field"},
+		{`{"user_id":"1"}`, "malformed", "user_id must be a valid uuid4"},
+		{`{"user_id":"1","email_id":"2"}`, "malformed", "user_id must be a valid uuid4 and email_id must be a valid uuid4"},
+		{`{"user_id":"` + ann + `","email":"ann@example.com"}`, "malformed", "email cannot go together with user_id and email_id"},
+		{`{"user_id":"` + uuid.NewString() + `"}`, "unknown_user", "Bad Request"},
+		{`{"user_id":"` + ann + `","email_id":"` + uuid.NewString() + `"}`, "unknown_address", "the specified emailId is not available"},
+	} {
+		if p := r.wantProblem(tt.body, r.client().call("POST", "/doorward/passcode/login/initialize", tt.body), 400, tt.slug); p.Message != tt.message {
+			t.Errorf("%s: message %q, want %q", tt.body, p.Message, tt.message)
+		}
+	}
+	if letters := r.box.letters(t); len(letters) != 0 {
+		t.Errorf("%d letters, want none", len(letters))
+	}
+}
+
+// The tighter budget is told: ten letters to an address, or a hundred ceremonies
+// from a network.
+func TestClientIsToldWhatIsLeftOfItsBudget(t *testing.T) {
+	r := newRig(t, setup{})
+	for i := range 2 {
+		_, a := r.client().initialize("ann@example.com")
+		r.wantLimit("letters to Ann", a, 10, 9-i)
+	}
+	r = newRig(t, setup{budgets: ceremony.Budgets{Begun: ceremony.Budget{Times: 2, Per: time.Hour}}})
+	for i, address := range []string{"ann@example.com", "bob@example.com", "cleo@example.com"} {
+		_, a := r.client().initialize(address)
+		r.wantLimit("from one network, "+address, a, 2, max(1-i, 0))
+	}
+}
+
+// Nobody becomes somebody else in the middle of a session: a program that is
+// signed in, or a script in the page of somebody who is, ends it first.
+func TestPasscodeOfSomebodyElseIsRefusedAndStaysGood(t *testing.T) {
+	r := newRig(t, setup{})
+	ann := r.client().signIn("ann@example.com")
+	r.client().signIn("bob@example.com")
+	r.wantProblem("Bob's user ID", ann.forUser(r.user("bob@example.com").ID, ""), 403, "other_user")
+	promised := r.client().promised("new@example.com")
+	r.wantProblem("an account in the making", ann.forUser(promised.UserID, ""), 403, "other_user")
+	r.box.letters(t)
+
+	id, began := ann.initialize("bob@example.com")
+	r.wantStatus("by address", began, http.StatusOK)
+	code := r.box.passcode(t)
+	r.wantProblem("finalize", ann.finalize(id, code), 403, "other_user")
+	if got, want := meID(t, ann), r.user("ann@example.com").ID; got != want {
+		t.Errorf("signed in as %s, want Ann, %s", got, want)
+	}
+	r.wantStatus("logout", ann.call("POST", "/doorward/logout", ""), http.StatusNoContent)
+	r.wantStatus("finalize, signed out", ann.finalize(id, code), http.StatusOK)
+	if got, want := meID(t, ann), r.user("bob@example.com").ID; got != want {
+		t.Errorf("signed in as %s, want Bob, %s", got, want)
+	}
+}
+
+func TestVisitorProvesThemselvesAgainWithAPasscode(t *testing.T) {
+	r := newRig(t, setup{})
+	ann := r.client().signIn("ann@example.com")
+	before := ann.cookies[r.cookie.Name]
+	r.advance(20 * time.Minute)
+	id, _ := ann.initialize("ann@example.com")
+	r.wantStatus("finalize", ann.finalize(id, r.box.passcode(t)), http.StatusOK)
+	if ann.cookies[r.cookie.Name] == before {
+		t.Error("the session is the old one")
+	}
+	r.wantStatus("what wants a recent sign-in", ann.call("POST", "/doorward/webauthn/registration/initialize", ""), http.StatusOK)
 }

@@ -38,6 +38,12 @@ var sentinels = map[string]struct {
 	"ceremony.ErrUserVerification": {ceremony.ErrUserVerification, 422, "user_verification_required"},
 	"ceremony.ErrPasskeyTaken":     {ceremony.ErrPasskeyTaken, 409, "passkey_exists"},
 	"ceremony.ErrNotAllowed":       {ceremony.ErrNotAllowed, 403, "not_allowed"},
+	"ceremony.ErrUnknownUser":      {ceremony.ErrUnknownUser, 400, "unknown_user"},
+	"ceremony.ErrUnknownEmail":     {ceremony.ErrUnknownEmail, 400, "unknown_address"},
+	"ceremony.ErrOtherUser":        {ceremony.ErrOtherUser, 403, "other_user"},
+	"ceremony.ErrAccountExists":    {ceremony.ErrAccountExists, 409, "account_exists"},
+	"ceremony.ErrLookup":           {ceremony.ErrLookup, 404, "not_found"},
+	"ceremony.ErrTooManyAddresses": {ceremony.ErrTooManyAddresses, 409, "too_many_addresses"},
 	"ceremony.ErrBusy":             {ceremony.ErrBusy, 503, "mail_away"},
 
 	"session.ErrNone":       {session.ErrNone, 401, "sign_in_required"},
@@ -49,7 +55,10 @@ var sentinels = map[string]struct {
 	"directory.ErrNotFound":    {directory.ErrNotFound, 404, "not_found"},
 	"directory.ErrAddress":     {directory.ErrAddress, 400, "address_invalid"},
 	"directory.ErrName":        {directory.ErrName, 400, "name_invalid"},
-	"directory.ErrTaken":       {directory.ErrTaken, 503, "unavailable"},
+	"directory.ErrTaken":       {directory.ErrTaken, 400, "address_taken"},
+	"directory.ErrTooMany":     {directory.ErrTooMany, 409, "too_many_addresses"},
+	"directory.ErrPrimary":     {directory.ErrPrimary, 409, "primary_address"},
+	"directory.ErrUnverified":  {directory.ErrUnverified, 409, "address_unverified"},
 	"directory.ErrGroup":       {directory.ErrGroup, 503, "unavailable"},
 	"directory.ErrSignCount":   {directory.ErrSignCount, 503, "unavailable"},
 	"directory.ErrNewerSchema": {directory.ErrNewerSchema, 503, "unavailable"},
@@ -58,6 +67,7 @@ var sentinels = map[string]struct {
 	"directory.ErrNotEmpty":    {directory.ErrNotEmpty, 503, "unavailable"},
 
 	"store.ErrNotFound": {store.ErrNotFound, 503, "unavailable"},
+	"store.ErrExists":   {store.ErrExists, 503, "unavailable"},
 	"policy.ErrPattern": {policy.ErrPattern, 503, "unavailable"},
 	"mail.ErrRefused":   {mail.ErrRefused, 503, "unavailable"},
 	"mail.ErrFull":      {mail.ErrFull, 503, "unavailable"},
@@ -74,6 +84,10 @@ var sentinels = map[string]struct {
 	"handlers.errNoCookies":    {errNoCookies, 400, "cookies_blocked"},
 	"handlers.errPanic":        {errPanic, 500, "internal"},
 	"handlers.errRendering":    {errRendering, 500, "internal"},
+	"handlers.errAddressField": {errAddressField, 400, "address_invalid"},
+	"handlers.errLocksOut":     {errLocksOut, 403, "address_shuts_out"},
+	"handlers.errUnconfirmed":  {errUnconfirmed, 400, "unconfirmed"},
+	"handlers.errLogin":        {errLogin, 503, "unavailable"},
 	"handlers.errRegistration": {errRegistration, 503, "unavailable"},
 	"handlers.Unready":         {Unready, 503, "unavailable"},
 }
@@ -107,6 +121,33 @@ func TestRefusalsAtARegistration(t *testing.T) {
 	} {
 		if got := problemOf(errors.Join(errRegistration, sentinels[name].err)).Status; got != want {
 			t.Errorf("%s: %d, want %d", name, got, want)
+		}
+	}
+}
+
+// A passcode that is asked for an unknown user is answered as Hanko does, and so
+// is a passkey.
+func TestUnknownUserIsToldInHankosWords(t *testing.T) {
+	if got := problemOf(ceremony.ErrUnknownUser).Title; got != "Bad Request" {
+		t.Errorf("passcode: %q, want Bad Request", got)
+	}
+	if got := problemOf(errors.Join(errLogin, ceremony.ErrUnknownUser)).Title; got != "user not found" {
+		t.Errorf("passkey: %q, want user not found", got)
+	}
+}
+
+func TestEveryProblemIsExplained(t *testing.T) {
+	explained, err := os.ReadFile(filepath.Join("..", "docs", "problems.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	slugs := map[string]bool{"too_many_requests": true, "challenge_mismatch": true, "attestation_failed": true}
+	for _, s := range sentinels {
+		slugs[s.slug] = true
+	}
+	for slug := range slugs {
+		if !strings.Contains(string(explained), `<a id="`+slug+`"></a>`) {
+			t.Errorf("docs/problems.md does not explain %s", slug)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 // A person's browser is sent to sign in; everything else (a fetch, a WebSocket
 // handshake, an event stream, a manifest) gets a problem document.
 func (h *Handlers) Refuse(w http.ResponseWriter, r *http.Request, uri string, err error) {
+	r = identified(w, r)
 	h.protect(w)
 	if !session.Refused(err) {
 		h.fail(w, r, err)

@@ -49,11 +49,14 @@ type rig struct {
 
 // setup is what a test wants otherwise.
 type setup struct {
-	allow       []string // default: *@example.com
-	tokenHeader bool
-	budgets     ceremony.Budgets
-	verify      string // user verification
-	site        func(*http.Request) (ceremony.Site, bool)
+	allow     []string // default: *@example.com
+	api       handlers.API
+	apps      handlers.Apps
+	budgets   ceremony.Budgets
+	accounts  ceremony.AccountOptions // Lookup, Closed, MaxAddresses and the budgets
+	mayDelete bool
+	verify    string // user verification
+	site      func(*http.Request) (ceremony.Site, bool)
 }
 
 func newRig(t testing.TB, s setup) *rig {
@@ -102,14 +105,15 @@ func newRig(t testing.TB, s setup) *rig {
 		return string(a), a.Domain(), err
 	})
 	must(t, err)
+	s.accounts.Store, s.accounts.Directory, s.accounts.Letters, s.accounts.Outbox, s.accounts.Now = r.store, r.directory, letters, r.box.outbox, r.now
 	r.Handlers = handlers.New(handlers.Options{
 		Path: "/doorward",
 		Passcodes: ceremony.NewPasscodes(ceremony.PasscodeOptions{
 			Store: r.store, Directory: r.directory, Letters: letters, Outbox: r.box.outbox, MAC: ring.MAC("passcode"),
 			Budgets: s.budgets, Now: r.now,
 		}),
-		Passkeys: r.passkeys, Sessions: r.sessions, Keys: keys, Directory: r.directory, Pages: pages,
-		Policy: policy.Union{{Allow: allow}}, Cookie: r.cookie, Fresh: 15 * time.Minute, TokenHeader: s.tokenHeader,
+		Passkeys: r.passkeys, Accounts: ceremony.NewAccounts(s.accounts), Sessions: r.sessions, Keys: keys, Directory: r.directory, Pages: pages,
+		Policy: policy.Union{{Allow: allow, Closed: s.accounts.Closed}}, MayDelete: s.mayDelete, Cookie: r.cookie, Fresh: 15 * time.Minute, API: s.api, Apps: s.apps,
 		Site: s.site, ClientAddress: clientAddress, Logger: logger, Now: r.now,
 	})
 	return r

@@ -25,22 +25,42 @@ var routes = []struct {
 	{"GET", "/account", true, 303},
 	{"POST", "/account/passkeys/rename", true, 415},
 	{"POST", "/account/passkeys/remove", true, 415},
+	{"POST", "/account/emails/add", true, 415},
+	{"GET", "/account/emails/verify", true, 303},
+	{"POST", "/account/emails/verify", true, 415},
+	{"POST", "/account/emails/verify/again", true, 415},
+	{"POST", "/account/emails/primary", true, 415},
+	{"POST", "/account/emails/remove", true, 415},
+	{"POST", "/account/delete", true, 404}, // turned off
 	{"POST", "/account/sessions/end", true, 415},
 	{"POST", "/account/sessions/end-others", true, 415},
+	{"POST", "/user", false, 400},
+	{"DELETE", "/user", false, 404}, // turned off
+	{"POST", "/users", false, 400},
+	{"GET", "/users/AAAA", false, 401},
+	{"GET", "/me", false, 401},
+	{"GET", "/emails", false, 401},
+	{"POST", "/emails", false, 401},
+	{"POST", "/emails/AAAA/set_primary", false, 401},
+	{"DELETE", "/emails/AAAA", false, 401},
 	{"POST", "/passcode/login/initialize", false, 400},
 	{"POST", "/passcode/login/finalize", false, 400},
 	{"POST", "/webauthn/login/initialize", false, 200},
 	{"POST", "/webauthn/login/finalize", false, 400},
+	{"POST", "/webauthn/authentication/initialize", false, 200},
+	{"POST", "/webauthn/authentication/finalize", false, 400},
 	{"POST", "/webauthn/registration/initialize", false, 401},
 	{"POST", "/webauthn/registration/finalize", false, 401},
 	{"GET", "/webauthn/credentials", false, 401},
 	{"PATCH", "/webauthn/credentials/AAAA", false, 401},
 	{"DELETE", "/webauthn/credentials/AAAA", false, 401},
-	{"GET", "/me", false, 401},
 	{"GET", "/sessions", false, 401},
+	{"GET", "/sessions/validate", false, 200},
+	{"POST", "/sessions/validate", false, 400},
 	{"DELETE", "/sessions/AAAA", false, 401},
 	{"POST", "/sessions/end-others", false, 401},
 	{"POST", "/logout", false, 401},
+	{"GET", "/.well-known/config", false, 200},
 	{"GET", "/.well-known/jwks.json", false, 200},
 	{"GET", "/health/alive", false, 200},
 	{"GET", "/health/ready", false, 200},
@@ -69,7 +89,7 @@ func TestEveryRouteAnswersAStranger(t *testing.T) {
 // app's.
 func TestEverythingElseIsNotFound(t *testing.T) {
 	r := newRig(t, setup{})
-	has := map[string]bool{"DELETE/sessions/end-others": true} // could be an ID
+	has := map[string]bool{"DELETE/sessions/end-others": true, "DELETE/sessions/validate": true} // could be an ID
 	for _, route := range routes {
 		has[route.method+route.path] = true
 	}
@@ -143,6 +163,7 @@ func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 			"Cross-Origin-Opener-Policy":   "same-origin",
 			"Cross-Origin-Resource-Policy": "same-origin",
 			"Referrer-Policy":              "same-origin",
+			"Vary":                         "Origin",
 			"X-Content-Type-Options":       "nosniff",
 			"X-Frame-Options":              "DENY",
 			"Access-Control-Allow-Origin":  "",

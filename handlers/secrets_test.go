@@ -7,13 +7,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/doorward/doorward/handlers"
 	"github.com/doorward/doorward/session"
 )
 
 // Whatever is asked, in any order and with any outcome, no answer and no line of
 // the log shows a secret outside the one place where it belongs.
 func TestSecretsAppearOnlyWhereTheyBelong(t *testing.T) {
-	r := newRig(t, setup{tokenHeader: true})
+	r := newRig(t, setup{api: handlers.API{TokenHeader: true}})
 	var codes, challenges []string
 	note := func(c *client, path, body string) string { // a challenge
 		options := c.fetch("POST", path, body)

@@ -18,6 +18,8 @@ import (
 const (
 	cookieBinding  = "browser"  // ties ceremonies to the browser that began them
 	cookiePasscode = "passcode" // the passcode ceremony that is under way
+	cookieAddress  = "address"  // the one in which the visitor proves a new address
+	cookieDeleted  = "deleted"  // the user handle of the account that was deleted a moment ago
 	cookieBegan    = "began"    // a session began here a moment ago
 	cookieLater    = "later"    // the visitor wants no passkey for now
 )
@@ -74,6 +76,7 @@ func (h *Handlers) begin(w http.ResponseWriter, r *request, in ceremony.SignIn) 
 	v, token, err := h.o.Sessions.Begin(r.Context(), session.SignIn{
 		Subject:  in.User.ID,
 		Audience: r.site.Origin,
+		Sites:    h.sites(),
 		Issuer:   h.issuer(r.site),
 		Methods:  in.Methods,
 		Agent:    session.DescribeAgent(r.UserAgent()),
@@ -100,17 +103,47 @@ func (h *Handlers) begin(w http.ResponseWriter, r *request, in ceremony.SignIn) 
 	return v, nil
 }
 
+// sites returns the other sites that a session is good for which begins here.
+func (h *Handlers) sites() []string {
+	if !h.o.API.Root {
+		return nil
+	}
+	return h.o.API.Sites
+}
+
 // deliver hands a session token to the client.
 func (h *Handlers) deliver(w http.ResponseWriter, r *request, token string) {
 	lifetime := h.o.Sessions.Lifetime()
-	w.Header().Set("X-Session-Lifetime", strconv.Itoa(int(lifetime/time.Second)))
-	if h.o.TokenHeader && !Navigation(r.Request) && !browser(r) {
+	setSessionLifetime(w, lifetime)
+	if h.byHeader(r) {
 		w.Header().Set("X-Auth-Token", token)
 		return
 	}
 	h.o.Cookie.Set(w, token, lifetime)
 	h.o.Cookie.SetBeside(w, cookieBegan, "1", beganLifetime)
 	h.o.Cookie.ClearBeside(w, cookiePasscode)
+}
+
+// redeliver answers a client that expects a session token, as Hanko's clients do
+// after every passcode, when the session of v goes on: with the same token, if it
+// takes tokens from X-Auth-Token. A token from a cookie is not repeated there,
+// where a script could read what HttpOnly keeps from it.
+func (h *Handlers) redeliver(w http.ResponseWriter, r *request, v *session.Visitor) {
+	setSessionLifetime(w, max(v.ExpiresAt.Sub(h.o.Now()), 0))
+	if h.byHeader(r) && r.bearer != "" {
+		w.Header().Set("X-Auth-Token", r.bearer)
+	}
+}
+
+// byHeader reports whether the client that makes a request is given session
+// tokens in X-Auth-Token, rather than in a cookie. Scripts that want the cookie,
+// as those of our own pages do, say so with "Doorward-Session: cookie".
+func (h *Handlers) byHeader(r *request) bool {
+	return h.o.API.TokenHeader && r.kind != forPeople && r.Header.Get("Doorward-Session") != "cookie"
+}
+
+func setSessionLifetime(w http.ResponseWriter, d time.Duration) {
+	w.Header().Set("X-Session-Lifetime", strconv.Itoa(int(d/time.Second)))
 }
 
 // forget takes all that says that somebody was signed in from the browser.

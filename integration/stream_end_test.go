@@ -132,7 +132,7 @@ func TestOpenStreamsEndWithTheirSession(t *testing.T) {
 		testbed.Caddyfile(app, box, "", "auto_https disable_redirects"), "http://localhost:$PORT {", "https://localhost:$PORT {\n\ttls internal", 1)})
 	signIn := func(g *testbed.Gateway, address string) *testbed.Client {
 		c := testbed.NewClient(t, g.URL)
-		c.HTTP.Transport.(*http.Transport).ForceAttemptHTTP2 = true
+		c.Wire.ForceAttemptHTTP2 = true
 		if _, err := c.SignIn(box, address, "/"); err != nil {
 			t.Fatal(err)
 		}

@@ -17,7 +17,7 @@ func TestCookieOfASiteWithTLSIsBoundToItsHost(t *testing.T) {
 				"http://localhost:$PORT {", "https://localhost:$PORT {\n\ttls internal", 1)
 			g := testbed.Start(t, testbed.Options{Caddyfile: configuration, HTTPS: true})
 			c := testbed.NewClient(t, g.URL)
-			c.HTTP.Transport.(*http.Transport).ForceAttemptHTTP2 = proto == "HTTP/2.0"
+			c.Wire.ForceAttemptHTTP2 = proto == "HTTP/2.0"
 
 			if a := c.Navigate("/"); a.Proto != proto || a.Status != http.StatusSeeOther {
 				t.Fatalf("first visit: %s, status %d; want %s, 303", a.Proto, a.Status, proto)

@@ -74,6 +74,11 @@ func TestEveryLetterReadsAsApproved(t *testing.T) {
 		"passcode": func(language string) (mail.Message, error) {
 			return letters.Passcode("ann@example.com", language, passcode)
 		},
+		"passcode_adding": func(language string) (mail.Message, error) {
+			p := passcode
+			p.Adding = true
+			return letters.Passcode("ann@work.example", language, p)
+		},
 	}
 	for kind, subject := range map[mail.NoticeKind]string{
 		mail.PasskeyAdded:   "iCloud Keychain",
@@ -81,6 +86,7 @@ func TestEveryLetterReadsAsApproved(t *testing.T) {
 		mail.AddressAdded:   "ann@work.example",
 		mail.AddressRemoved: "ann@old.example",
 		mail.AddressPrimary: "ann@work.example",
+		mail.AccountDeleted: "",
 	} {
 		write[string(kind)] = func(language string) (mail.Message, error) {
 			n := notice
@@ -210,6 +216,21 @@ func TestUnknownCircumstancesAreLeftOut(t *testing.T) {
 	for _, s := range []string{"Device", "Passkey:", "Check your account"} {
 		if strings.Contains(m.Text, s) || strings.Contains(m.HTML, s) {
 			t.Errorf("letter has an empty %q:\n%s", s, m.Text)
+		}
+	}
+}
+
+// Whoever is told that their account is gone cannot look into it.
+func TestLetterAboutADeletedAccountHasNoLink(t *testing.T) {
+	n := notice
+	n.Kind, n.Subject = mail.AccountDeleted, "ann@example.com"
+	m, err := newLetters(t, mail.LettersOptions{}).Notice("ann@example.com", "", n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []string{"http", "<a", "Check your account", "ann@example.com", "Passkey:", "E-mail address:"} {
+		if strings.Contains(m.Text, s) || strings.Contains(m.HTML, s) {
+			t.Errorf("letter has %q in it:\n%s", s, m.Text)
 		}
 	}
 }

@@ -17,6 +17,7 @@ const (
 	AddressAdded   NoticeKind = "address_added"
 	AddressRemoved NoticeKind = "address_removed"
 	AddressPrimary NoticeKind = "address_primary" // another address is now the primary one
+	AccountDeleted NoticeKind = "account_deleted" // has no Subject, and no account to look into
 )
 
 // A Notice is what the letter about a change tells. Kind, Site and At are
@@ -30,19 +31,24 @@ type Notice struct {
 	AccountURL string    // where the reader can look into it
 }
 
-// subjectLabels are what to call a notice's Subject.
-var subjectLabels = map[NoticeKind]string{
-	PasskeyAdded:   "fact.passkey",
-	PasskeyRemoved: "fact.passkey",
-	AddressAdded:   "fact.address",
-	AddressRemoved: "fact.address",
-	AddressPrimary: "fact.address",
+// noticePhrases are the phrases that differ from kind to kind, beside those that
+// are named after it.
+var noticePhrases = map[NoticeKind]struct {
+	label string // what to call Subject; empty where there is none
+	alarm string // what to do if it was somebody else
+}{
+	PasskeyAdded:   {"fact.passkey", "notice.alarm"},
+	PasskeyRemoved: {"fact.passkey", "notice.alarm"},
+	AddressAdded:   {"fact.address", "notice.alarm"},
+	AddressRemoved: {"fact.address", "notice.address_removed.alarm"}, // read at that address, too
+	AddressPrimary: {"fact.address", "notice.alarm"},
+	AccountDeleted: {"", "notice.account_deleted.alarm"},
 }
 
 // Notice writes the letter that tells n to the address to, in the language that
 // acceptLanguage, an Accept-Language header, asks for.
 func (l *Letters) Notice(to, acceptLanguage string, n Notice) (Message, error) {
-	label, ok := subjectLabels[n.Kind]
+	phrases, ok := noticePhrases[n.Kind]
 	if !ok {
 		return Message{}, fmt.Errorf("writing notice: no letter for %q", n.Kind)
 	}
@@ -59,10 +65,14 @@ func (l *Letters) Notice(to, acceptLanguage string, n Notice) (Message, error) {
 	letter.Subject = in.phrase(kind+".subject", v)
 	letter.Heading = in.phrase(kind+".heading", v)
 	letter.Intro = in.phrase(kind+".intro", v)
-	letter.add(in.phrase(label, nil), n.Subject)
+	if phrases.label != "" {
+		letter.add(in.phrase(phrases.label, nil), n.Subject)
+	}
 	letter.addCircumstances(in, n.Site, n.Client, n.At)
-	letter.Paragraphs = []string{in.phrase("notice.fine", v), in.phrase("notice.alarm", v)}
-	letter.Link, letter.LinkText = n.AccountURL, in.phrase("notice.button", v)
+	letter.Paragraphs = []string{in.phrase("notice.fine", v), in.phrase(phrases.alarm, v)}
+	if n.Kind != AccountDeleted {
+		letter.Link, letter.LinkText = n.AccountURL, in.phrase("notice.button", v)
+	}
 
 	m, err := letter.message(to)
 	if err != nil {

@@ -8,11 +8,12 @@ import (
 	"time"
 )
 
-// A Passcode is what the letter with a passcode tells. All but Client is
-// required.
+// A Passcode is what the letter with a passcode tells. All but Adding and
+// Client is required.
 type Passcode struct {
 	Code     string
 	Lifetime time.Duration
+	Adding   bool      // it gives the address to an account, and signs nobody in
 	Site     string    // the host that the reader signs in to
 	Client   string    // what asked for the code, such as "Firefox on Linux"
 	At       time.Time // when it did
@@ -36,6 +37,10 @@ func (l *Letters) Passcode(to, acceptLanguage string, p Passcode) (Message, erro
 	letter.Subject = in.phrase("passcode.subject", v)
 	letter.Heading = in.phrase("passcode.heading", v)
 	letter.Intro = in.phrase("passcode.intro", v)
+	if p.Adding {
+		// Who is talked into passing it on should know for what.
+		letter.Intro = in.phrase("passcode.adding", v)
+	}
 	letter.Code = v["code"]
 	letter.Validity = in.phrase("passcode.validity", v)
 	letter.addCircumstances(in, p.Site, p.Client, p.At)

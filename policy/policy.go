@@ -17,6 +17,7 @@ import (
 type Policy struct {
 	Allow  Allow
 	Bypass Bypass
+	Closed bool // nobody may make an account, whatever Allow says
 }
 
 // Admits reports whether the visitor may pass.
@@ -34,7 +35,7 @@ func (p *Policy) Admits(v session.Identity) bool {
 // an account. Only rules that name addresses open sign-up: to be in a group, one
 // must have an account already.
 func (p *Policy) SignsUp(address, domain string) bool {
-	return p.Allow.address(address, domain)
+	return !p.Closed && p.Allow.address(address, domain)
 }
 
 // A Union admits whoever one of its policies admits: the doors of one site sign

@@ -82,6 +82,17 @@ func TestAllowPatterns(t *testing.T) {
 	}
 }
 
+func TestWhereSignUpIsClosedNoRuleOpensIt(t *testing.T) {
+	p := allow(t, "*@example.com")
+	p.Closed = true
+	if p.SignsUp("ann@example.com", "example.com") {
+		t.Error("a rule for a domain lets people sign up where nobody may")
+	}
+	if !p.Admits(session.Identity{Email: "ann@example.com", EmailVerified: true}) {
+		t.Error("who has an account already is kept out")
+	}
+}
+
 func TestPatternsThatSayNothingClearAreRefused(t *testing.T) {
 	for _, p := range []string{"", "ann", "*@", "*@*.example.com", "a*@example.com", "*example.com", "group:", "group:*", "@example.com", "**"} {
 		if _, err := policy.ParseAllow([]string{p}, canonical); !errors.Is(err, policy.ErrPattern) {

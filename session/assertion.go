@@ -7,25 +7,36 @@ import (
 	"github.com/lestrrat-go/jwx/v2/jwt"
 )
 
-// cachedAssertion is the assertion that was last signed for a visitor.
-type cachedAssertion struct {
-	mu     sync.Mutex
-	token  string
-	renews time.Time
+// cachedAssertions are the assertions that were last signed for a visitor, one
+// for each site that asked: there are no more sites than the session is good for.
+type cachedAssertions struct {
+	mu   sync.Mutex
+	list []cachedAssertion // never changed in place: later visitors of the session share it
 }
 
-// Assertion returns the token that introduces v to the app of the site that v
-// signed in to. It is good for AssertionLifetime at most and for a third of it
-// at least, and signed only when the last one has grown older than that. It is
-// refused as a session token, by its type.
+type cachedAssertion struct {
+	audience, token string
+	renews          time.Time
+}
+
+// Assertion returns the token that introduces v to the app of the site whose
+// origin is audience. It is good for AssertionLifetime at most and for a third of
+// it at least, and signed only when the last one has grown older than that. It is
+// refused as a session token, by its type. For a site that the session is not
+// good for there is none, but ErrInvalid.
 //
 // Its claims are those of an OpenID Connect ID token, with groups.
-func (s *Sessions) Assertion(v *Visitor, issuer string) (string, error) {
+func (s *Sessions) Assertion(v *Visitor, audience, issuer string) (string, error) {
+	if !v.For(audience) {
+		return "", ErrInvalid
+	}
 	now := s.now()
-	v.assertion.mu.Lock()
-	defer v.assertion.mu.Unlock()
-	if now.Before(v.assertion.renews) {
-		return v.assertion.token, nil
+	v.assertions.mu.Lock()
+	defer v.assertions.mu.Unlock()
+	for i := range v.assertions.list {
+		if a := &v.assertions.list[i]; a.audience == audience && now.Before(a.renews) {
+			return a.token, nil
+		}
 	}
 	expires := now.Add(s.o.AssertionLifetime)
 	if v.ExpiresAt.Before(expires) {
@@ -34,7 +45,7 @@ func (s *Sessions) Assertion(v *Visitor, issuer string) (string, error) {
 	values := map[string]any{
 		jwt.IssuerKey:     issuer,
 		jwt.SubjectKey:    v.Subject,
-		jwt.AudienceKey:   []string{v.Audience},
+		jwt.AudienceKey:   []string{audience},
 		jwt.IssuedAtKey:   now,
 		jwt.ExpirationKey: expires,
 		"auth_time":       v.StartedAt.Unix(),
@@ -51,6 +62,12 @@ func (s *Sessions) Assertion(v *Visitor, issuer string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	v.assertion.token, v.assertion.renews = token, now.Add(expires.Sub(now)*2/3)
+	list := []cachedAssertion{{audience, token, now.Add(expires.Sub(now) * 2 / 3)}}
+	for _, a := range v.assertions.list {
+		if a.audience != audience {
+			list = append(list, a)
+		}
+	}
+	v.assertions.list = list
 	return token, nil
 }

@@ -11,7 +11,7 @@ import (
 
 func (n *node) assertion(v *session.Visitor) string {
 	n.h.t.Helper()
-	token, err := n.Assertion(v, issuer)
+	token, err := n.Assertion(v, v.Audience, issuer)
 	if err != nil {
 		n.h.t.Fatalf("Assertion: %v", err)
 	}
@@ -162,7 +162,7 @@ func TestConcurrentRequestsShareAnAssertion(t *testing.T) {
 	tokens := make([]string, 20)
 	var group sync.WaitGroup
 	for i := range tokens {
-		group.Go(func() { tokens[i], _ = n.Assertion(v, issuer) })
+		group.Go(func() { tokens[i], _ = n.Assertion(v, v.Audience, issuer) })
 	}
 	group.Wait()
 	if got := slices.Compact(tokens); len(got) != 1 || got[0] == "" {

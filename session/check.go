@@ -18,7 +18,7 @@ const checkTimeout = 5 * time.Second
 const seenParts = 30
 
 // Check returns the visitor whom a session token names, at the site whose origin
-// is audience.
+// is audience: the one where the session began, or another that it is good for.
 //
 // This is the hot path: a token that was checked less than CheckInterval ago
 // costs a hash and a look-up, no I/O and no signature. Of several requests that
@@ -39,7 +39,7 @@ func (s *Sessions) Check(ctx context.Context, token, audience string) (*Visitor,
 			return nil, err
 		}
 	}
-	if v.Audience != audience {
+	if !v.For(audience) {
 		return nil, ErrInvalid
 	}
 	return v, nil
@@ -161,10 +161,10 @@ func (s *Sessions) look(ctx context.Context, previous *Visitor, id string) (*Vis
 		}
 	}
 	if previous != nil && previous.Identity.equal(v.Identity) {
-		// The assertion says the same as before: it need not be signed again.
-		previous.assertion.mu.Lock()
-		v.assertion.token, v.assertion.renews = previous.assertion.token, previous.assertion.renews
-		previous.assertion.mu.Unlock()
+		// The assertions say the same as before: they need not be signed again.
+		previous.assertions.mu.Lock()
+		v.assertions.list = previous.assertions.list
+		previous.assertions.mu.Unlock()
 	}
 	return v, nil
 }

@@ -10,8 +10,8 @@ import (
 )
 
 // only admits one subject.
-func only(subject string) func(*session.Visitor) bool {
-	return func(v *session.Visitor) bool { return v.Subject == subject }
+func only(subject string) func(*session.Visitor, string) bool {
+	return func(v *session.Visitor, _ string) bool { return v.Subject == subject }
 }
 
 func TestNewRulesEndTheStreamsThatTheyRefuse(t *testing.T) {
@@ -65,7 +65,7 @@ func TestRulesAreAskedAtEachLook(t *testing.T) {
 		h := newBubbleHouse(t)
 		n := h.node()
 		var shut atomic.Bool
-		n.Streams().Judge(func(v *session.Visitor) bool { return v.Subject == "bob" || !shut.Load() })
+		n.Streams().Judge(func(v *session.Visitor, _ string) bool { return v.Subject == "bob" || !shut.Load() })
 		_, anns := n.opens("ann")
 		_, bobs := n.opens("bob")
 		time.Sleep(time.Minute)

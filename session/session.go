@@ -56,16 +56,17 @@ func Refused(err error) bool {
 
 // A Session is the fact that a subject signed in at a site.
 type Session struct {
-	ID         string        `json:"id"`      // sid
-	Subject    string        `json:"sub"`     // the user's ID
-	Audience   string        `json:"aud"`     // the origin of the site: "https://app.example.com"
-	Methods    []Method      `json:"methods"` // how the subject signed in, latest last
-	StartedAt  time.Time     `json:"started"` // auth_time
-	LastSeenAt time.Time     `json:"seen"`    // within a small part of the idle limit
-	ExpiresAt  time.Time     `json:"expires"` // absolute limit
-	Idle       time.Duration `json:"idle"`    // idle limit
-	Agent      string        `json:"agent"`   // what signed in, for its owner to recognise: "Firefox on Linux"
-	Address    string        `json:"address"` // the client's address when it signed in
+	ID         string        `json:"id"`              // sid
+	Subject    string        `json:"sub"`             // the user's ID
+	Audience   string        `json:"aud"`             // the origin of the site: "https://app.example.com"
+	Sites      []string      `json:"sites,omitempty"` // origins of other sites that the session is good for, too
+	Methods    []Method      `json:"methods"`         // how the subject signed in, latest last
+	StartedAt  time.Time     `json:"started"`         // auth_time
+	LastSeenAt time.Time     `json:"seen"`            // within a small part of the idle limit
+	ExpiresAt  time.Time     `json:"expires"`         // absolute limit
+	Idle       time.Duration `json:"idle"`            // idle limit
+	Agent      string        `json:"agent"`           // what signed in, for its owner to recognise: "Firefox on Linux"
+	Address    string        `json:"address"`         // the client's address when it signed in
 }
 
 // A Method is one way in which a subject proved who they are.
@@ -102,13 +103,18 @@ func (s *Session) Fresh(now time.Time, d time.Duration) bool {
 	})
 }
 
-// idleAt returns when the session ends if its owner is not seen again.
-func (s *Session) idleAt() time.Time { return s.LastSeenAt.Add(s.Idle) }
+// For reports whether the session is good for the site at origin.
+func (s *Session) For(origin string) bool {
+	return s.Audience == origin || slices.Contains(s.Sites, origin)
+}
+
+// IdleAt returns when the session ends if its owner is not seen again.
+func (s *Session) IdleAt() time.Time { return s.LastSeenAt.Add(s.Idle) }
 
 // endsAt returns when the session ends on its own: the idle or the absolute
 // limit, whichever is first.
 func (s *Session) endsAt() time.Time {
-	if idle := s.idleAt(); idle.Before(s.ExpiresAt) {
+	if idle := s.IdleAt(); idle.Before(s.ExpiresAt) {
 		return idle
 	}
 	return s.ExpiresAt
@@ -142,5 +148,5 @@ type Visitor struct {
 	began time.Time // when the check began that found this to be so
 	since uint64    // a mark of the cache from then
 
-	assertion cachedAssertion
+	assertions cachedAssertions
 }

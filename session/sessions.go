@@ -94,8 +94,9 @@ func (s *Sessions) Ping(ctx context.Context) error { return s.store.Ping(ctx) }
 // A SignIn is what a session begins with: a subject, just proved.
 type SignIn struct {
 	Subject  string
-	Audience string // the site's origin
-	Issuer   string // iss of the session token
+	Audience string   // the site's origin
+	Sites    []string // origins of other sites that the session is good for, too
+	Issuer   string   // iss of the session token
 	Methods  []string
 	Agent    string
 	Address  string
@@ -109,6 +110,7 @@ func (s *Sessions) Begin(ctx context.Context, in SignIn) (v *Visitor, token stri
 		ID:         rand.Text(),
 		Subject:    in.Subject,
 		Audience:   in.Audience,
+		Sites:      in.Sites,
 		StartedAt:  now,
 		LastSeenAt: now,
 		ExpiresAt:  now.Add(s.o.Lifetime),

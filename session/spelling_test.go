@@ -107,7 +107,7 @@ func TestOwnKnowsOurTokens(t *testing.T) {
 	h := newEmbeddedHouse(t)
 	n := h.node()
 	v, token := n.begin("ann")
-	assertion, err := n.Assertion(v, issuer)
+	assertion, err := n.Assertion(v, v.Audience, issuer)
 	must(t, err)
 	parts := split(t, token)
 	header, claims := parse(t, token)

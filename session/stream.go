@@ -20,14 +20,14 @@ const (
 )
 
 // Stream returns a context for a request of v that stays open, such as a
-// WebSocket. It ends when ctx does, and soon after any of these:
+// WebSocket, at the site whose origin is site. It ends when ctx does, and soon after any of these:
 //
 //   - the session is ended, here or on another node;
 //   - its subject is disabled or removed, or is no longer who the app was told
 //     when the request was let in, by name, address or groups;
 //   - the session reaches its absolute or its idle limit: a stream that is open is
 //     no sign that its owner is there;
-//   - no judge of the streams admits its subject any more, see [Streams.Judge];
+//   - no judge of the streams admits its subject at the site any more, see [Streams.Judge];
 //   - the store has not answered for twice CheckInterval and a few seconds.
 //
 // Soon is at once where the nodes can be told, and within CheckInterval where
@@ -40,9 +40,9 @@ const (
 // told takes that much longer to end a stream. As long as the store answers,
 // streams go on meanwhile: to be busy is not to be in doubt. What is told to the
 // nodes does not wait for its turn.
-func (s *Sessions) Stream(ctx context.Context, v *Visitor) (stream context.Context, stop context.CancelFunc) {
+func (s *Sessions) Stream(ctx context.Context, v *Visitor, site string) (stream context.Context, stop context.CancelFunc) {
 	stream, end := context.WithCancelCause(ctx)
-	x := &openStream{v, end}
+	x := &openStream{v, site, end}
 	s.streams.add(x, s.lookAt(v))
 	// What was told to all before the stream was there to hear it.
 	if !s.listening.Load() || s.cache.history.holds(v, v.since) {

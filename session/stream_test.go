@@ -25,7 +25,7 @@ type openStream struct {
 
 // open opens a stream of v on a node.
 func (n *node) open(v *session.Visitor) *openStream {
-	ctx, stop := n.Stream(context.Background(), v)
+	ctx, stop := n.Stream(context.Background(), v, site)
 	n.h.t.Cleanup(stop)
 	return &openStream{ctx, stop}
 }
@@ -368,7 +368,7 @@ func TestNobodyIsWokenForASubjectWithoutStreams(t *testing.T) {
 	if streams.Woken() {
 		t.Error("somebody is woken by the end of a session without streams")
 	}
-	_, stop := s.Stream(t.Context(), v)
+	_, stop := s.Stream(t.Context(), v, site)
 	defer stop()
 	streams.Woken() // nobody listens, so that it was
 	must(t, s.IdentityChanged(t.Context(), session.Identity{Subject: "bob"}))
@@ -440,7 +440,7 @@ func TestNothingIsKeptOfAStreamThatIsOver(t *testing.T) {
 			t.Errorf("%d reads while no stream is open, want none", got)
 		}
 		ctx, hangUp := context.WithCancel(t.Context())
-		over, stop := n.Stream(ctx, v)
+		over, stop := n.Stream(ctx, v, site)
 		defer stop()
 		hangUp()
 		if !errors.Is(over.Err(), context.Canceled) {
@@ -500,7 +500,7 @@ func TestStreamsThatComeAndGoWhileSessionsEndLeaveNothingBehind(t *testing.T) {
 				}
 				var streams []*openStream
 				for range 4 {
-					ctx, stop := n.Stream(context.Background(), v)
+					ctx, stop := n.Stream(context.Background(), v, site)
 					streams = append(streams, &openStream{ctx, stop})
 				}
 				if rand.N(2) == 0 {

@@ -64,6 +64,7 @@ const (
 // openStream is one open request.
 type openStream struct {
 	visitor *Visitor // whom the app was told of
+	site    string   // the origin where it is open
 	end     context.CancelCauseFunc
 }
 
@@ -91,7 +92,7 @@ func (t *Streams) add(x *openStream, next time.Time) {
 	case t.closed:
 		x.end(errClosed)
 		return
-	case !t.admits(x.visitor):
+	case !t.admits(x):
 		x.end(errNotAdmitted)
 		return
 	}
@@ -265,7 +266,7 @@ func (t *Streams) found(o *openSession, v *Visitor, ended error, next time.Time)
 		switch {
 		case !x.visitor.Identity.equal(v.Identity):
 			x.end(errChanged)
-		case !t.admits(x.visitor):
+		case !t.admits(x):
 			x.end(errNotAdmitted)
 		default:
 			continue

@@ -33,7 +33,7 @@ func (k *KeySet) signSession(v *Visitor, issuer string) (string, error) {
 	return k.sign(TypeSession, map[string]any{
 		jwt.IssuerKey:     issuer,
 		jwt.SubjectKey:    v.Subject,
-		jwt.AudienceKey:   []string{v.Audience},
+		jwt.AudienceKey:   append([]string{v.Audience}, v.Sites...),
 		jwt.IssuedAtKey:   v.StartedAt,
 		jwt.ExpirationKey: v.ExpiresAt,
 		"auth_time":       v.StartedAt.Unix(),

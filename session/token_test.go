@@ -235,7 +235,7 @@ func TestAssertionIsNoSessionToken(t *testing.T) {
 	h := newEmbeddedHouse(t)
 	n := h.node()
 	v, _ := n.begin("ann")
-	assertion, err := n.Assertion(v, issuer)
+	assertion, err := n.Assertion(v, v.Audience, issuer)
 	must(t, err)
 	n.wantRefused("the app sends the assertion back", assertion, session.ErrInvalid)
 	// It is a living session's, of our key, for this site: only its type is wrong.

@@ -232,9 +232,9 @@ func TestHostileValuesAreShownAsTheyAre(t *testing.T) {
 			values++
 		}
 	}
-	// Name, address and two groups; name and provider of two passkeys; client
-	// and network of two sessions.
-	if names != 12 || values != 2 {
-		t.Errorf("got the value %d times as text and %d times in a field, want 12 and 2", names, values)
+	// Name, address and two groups; name and provider of two passkeys; three
+	// addresses; client and network of two sessions.
+	if names != 15 || values != 2 {
+		t.Errorf("got the value %d times as text and %d times in a field, want 15 and 2", names, values)
 	}
 }

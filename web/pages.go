@@ -29,6 +29,16 @@ type PasscodePage struct {
 	Sent     bool // a new one was just asked for and sent
 }
 
+// VerifyPage asks for the passcode that was sent to an address that somebody who
+// is signed in wants to add to their account.
+type VerifyPage struct {
+	Email    string
+	Digits   int           // of the passcode
+	Lifetime time.Duration // of the passcode
+	Problem  Problem
+	Sent     bool // a new one was just asked for and sent
+}
+
 // OfferPage comes after signing in with a passcode, in a browser that can make
 // passkeys: sign in faster next time.
 type OfferPage struct {
@@ -37,15 +47,18 @@ type OfferPage struct {
 
 // AccountPage shows people their own account, and lets them change it.
 type AccountPage struct {
-	Name     string
-	Email    string
-	Groups   []string
-	Passkeys []Passkey
-	Sessions []Session
-	Fresh    bool // signed in recently enough to change passkeys
-	Notice   Notice
-	Problem  Problem
-	Return   string // back to the app
+	Name       string
+	Email      string // the primary address
+	Groups     []string
+	Passkeys   []Passkey
+	Emails     []Email // the primary one first
+	MostEmails int     // how many there can be
+	Sessions   []Session
+	Fresh      bool // signed in recently enough to change passkeys and addresses
+	MayDelete  bool // people may delete their accounts
+	Notice     Notice
+	Problem    Problem
+	Return     string // back to the app
 
 	// What the browser's passkey manager is told, so that it can forget
 	// passkeys that were removed here and correct names: the relying party,
@@ -65,6 +78,15 @@ type Passkey struct {
 	CreatedAt  time.Time
 	LastUsedAt time.Time // zero if never
 	Synced     bool      // kept by a provider on several devices, rather than on one
+}
+
+// Email is one line of AccountPage.
+type Email struct {
+	ID        string // what the primary and remove forms send back
+	Address   string
+	Primary   bool // letters about the account go there
+	Verified  bool // its owner has proved to receive mail there
+	CreatedAt time.Time
 }
 
 // Session is one line of AccountPage.
@@ -94,13 +116,20 @@ type LoopPage struct {
 	LoginURL string
 }
 
-// SignedOutPage confirms that the session has ended.
+// SignedOutPage confirms that the session has ended, or that there is no such
+// account any more.
 type SignedOutPage struct {
 	LoginURL string
+	Deleted  bool // the account was deleted a moment ago
+
+	// What the browser's passkey manager is told of a deleted account, so that it
+	// can forget its passkeys: see AccountPage.
+	RPID, UserHandle string
 }
 
 func (LoginPage) template() string     { return "login" }
 func (PasscodePage) template() string  { return "passcode" }
+func (VerifyPage) template() string    { return "verify" }
 func (OfferPage) template() string     { return "offer" }
 func (AccountPage) template() string   { return "account" }
 func (ErrorPage) template() string     { return "error" }
@@ -125,6 +154,15 @@ func (p ErrorPage) OtherAccount() bool { return p.Problem == NotAllowed }
 func (p AccountPage) Signals() bool {
 	return p.RPID != "" && p.UserHandle != "" && len(p.AcceptedCredentialIDs) == len(p.Passkeys)
 }
+
+// Signals reports whether the passkey manager may be told that the account holds
+// nothing any more.
+func (p SignedOutPage) Signals() bool {
+	return p.Deleted && p.RPID != "" && p.UserHandle != ""
+}
+
+// Full reports whether there are as many addresses as there can be.
+func (p AccountPage) Full() bool { return len(p.Emails) >= p.MostEmails }
 
 // DisplayName is the name of the account as a passkey manager shows it.
 func (p AccountPage) DisplayName() string {

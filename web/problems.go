@@ -19,7 +19,14 @@ const (
 	PasskeyNotAdded  Problem = "passkey_not_added"
 	PasskeyExists    Problem = "passkey_exists"
 	PasskeyCancelled Problem = "passkey_cancelled"
-	NameInvalid      Problem = "name_invalid" // of a passkey
+	NameInvalid      Problem = "name_invalid"      // of a passkey
+	AddressTaken     Problem = "address_taken"     // by an account, which may be the visitor's own
+	AddressOfOther   Problem = "address_of_other"  // proved, and another account's
+	AddressShutsOut  Problem = "address_shuts_out" // as the primary one
+	AddressInUse     Problem = "address_in_use"    // the primary one cannot be removed
+	AddressUnproved  Problem = "address_unproved"  // an address that cannot be the primary one
+	TooManyAddresses Problem = "too_many_addresses"
+	Unconfirmed      Problem = "unconfirmed" // a deletion
 	FreshNeeded      Problem = "fresh_needed"
 	SignInNeeded     Problem = "sign_in_needed"
 	SessionEnded     Problem = "session_ended"
@@ -41,6 +48,9 @@ const (
 	PasskeyRemoved Notice = "passkey_removed"
 	SessionClosed  Notice = "session_closed"  // one other session was ended
 	SessionsClosed Notice = "sessions_closed" // all others were
+	AddressAdded   Notice = "address_added"
+	AddressPrimary Notice = "address_primary" // another one is
+	AddressRemoved Notice = "address_removed"
 )
 
 // A LoopCause says why a session does not come back. The empty cause is

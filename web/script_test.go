@@ -223,6 +223,11 @@ func TestScript(t *testing.T) {
 			`["signalCurrentUserDetails",{"rpId":"example.com","userId":"dXNlcjE","name":"ann@example.com","displayName":"Ann Example"}]]`)
 	})
 
+	run("The browser hears that a deleted account has none", spySignals, func(t *testing.T, v *visitor) {
+		v.sees(samples()["deleted"])
+		v.until(`JSON.stringify(signals)`, `[["signalAllAcceptedCredentials",{"rpId":"example.com","userId":"dXNlcjE","allAcceptedCredentialIds":[]}]]`)
+	})
+
 	run("The address form says whether passkeys can be made", "", func(t *testing.T, v *visitor) {
 		v.sees(LoginPage{Return: "/"})
 		v.until(`document.querySelector("[name=passkeys]").value`, "1")

@@ -190,5 +190,5 @@ func parseTemplates() (map[string]*template.Template, error) {
 
 // pages is the closed set of them.
 var pages = []Page{
-	LoginPage{}, PasscodePage{}, OfferPage{}, AccountPage{}, ErrorPage{}, LoopPage{}, SignedOutPage{},
+	LoginPage{}, PasscodePage{}, VerifyPage{}, OfferPage{}, AccountPage{}, ErrorPage{}, LoopPage{}, SignedOutPage{},
 }

@@ -25,11 +25,18 @@ func samples() map[string]Page {
 			{ID: "cGFzc2tleTE", Name: "My phone", Provider: "iCloud Keychain", CreatedAt: at.AddDate(0, -2, 0), LastUsedAt: at, Synced: true},
 			{ID: "cGFzc2tleTI", Provider: "YubiKey 5", CreatedAt: at.AddDate(0, 0, -9)},
 		},
+		Emails: []Email{
+			{ID: "e1", Address: "ann@example.com", Primary: true, Verified: true, CreatedAt: at.AddDate(0, -2, 0)},
+			{ID: "e2", Address: "ann@example.org", Verified: true, CreatedAt: at.AddDate(0, 0, -9)},
+			{ID: "e3", Address: "ann.example@example.net"},
+		},
+		MostEmails: 5,
 		Sessions: []Session{
 			{ID: "s1", Client: "Firefox on Linux", Address: "203.0.113.7", StartedAt: at.Add(-3 * time.Hour), LastSeenAt: at, Methods: []string{"hwk", "user", "mfa"}, Current: true},
 			{ID: "s2", Client: "Safari on iPhone", Address: "2001:db8::7:1", StartedAt: at.AddDate(0, 0, -1), LastSeenAt: at.Add(-7 * time.Hour), Methods: []string{"otp"}},
 		},
 		Fresh:                 true,
+		MayDelete:             true,
 		Notice:                PasskeyAdded,
 		Return:                "/",
 		RPID:                  "example.com",
@@ -40,6 +47,9 @@ func samples() map[string]Page {
 	stale.Fresh, stale.Notice, stale.Name, stale.Groups = false, "", "", nil
 	stale.Passkeys, stale.AcceptedCredentialIDs = nil, nil
 	stale.Sessions = stale.Sessions[:1]
+	full := stale
+	full.Fresh, full.MayDelete, full.MostEmails = true, false, 3
+	full.Notice, full.Problem = "", TooManyAddresses
 	return map[string]Page{
 		"login":            LoginPage{Return: "/reports?month=3&year=2026", Passkeys: true},
 		"login_problem":    LoginPage{Return: "/", Email: "ann@", Problem: AddressInvalid},
@@ -49,12 +59,16 @@ func samples() map[string]Page {
 		"offer":            OfferPage{Return: "/reports"},
 		"account":          account,
 		"account_stale":    stale,
+		"account_full":     full,
+		"verify":           VerifyPage{Email: "ann@example.org", Digits: 6, Lifetime: 5 * time.Minute},
+		"verify_problem":   VerifyPage{Email: "ann@example.org", Digits: 6, Lifetime: 5 * time.Minute, Problem: WrongPasscode, Sent: true},
 		"error":            ErrorPage{Status: http.StatusInternalServerError, Problem: Internal, ID: "b7f3k2", Return: "/reports"},
 		"error_not_allowed": &ErrorPage{Status: http.StatusForbidden, Problem: NotAllowed, Return: "/",
 			LoginURL: "/doorward/login?return=%2Freports"},
 		"loop":       LoopPage{LoginURL: "/doorward/login"},
 		"loop_clock": LoopPage{Cause: LoopClock, LoginURL: "/doorward/login"},
 		"signed_out": SignedOutPage{LoginURL: "/doorward/login"},
+		"deleted":    SignedOutPage{LoginURL: "/doorward/login", Deleted: true, RPID: "example.com", UserHandle: "dXNlcjE"},
 	}
 }
 

@@ -38,7 +38,7 @@ func TestKeyboardAloneSignsInAndOut(t *testing.T) {
 	tabs(ann, "Add a passkey")
 	ann.Presses(kb.Enter)
 	ann.Sees("The passkey is added.")
-	tabs(ann, "Rename", "Remove", "Add a passkey", "Back", "Sign out")
+	tabs(ann, "Rename", "Remove", "Add a passkey", "Add an address", "Delete the account", "Back", "Sign out")
 	ann.Presses(kb.Enter)
 	ann.Sees("You are signed out")
 }

@@ -2,8 +2,10 @@ package browser
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
+	"github.com/doorward/doorward/integration/contract"
 	"github.com/doorward/doorward/integration/testbed"
 	"github.com/doorward/doorward/mail/mailtest"
 	"github.com/doorward/doorward/store/storetest"
@@ -11,7 +13,8 @@ import (
 
 // A Scene is a site that people visit: a gateway, the app behind it, and the
 // mailbox of everybody to whom letters are sent. Whoever has an address at
-// example.com may pass; below /admin/ nobody may.
+// example.com may pass; below /admin/ nobody may. People may delete their accounts.
+// What their browsers are answered is held against docs/openapi.yaml on the way.
 type Scene struct {
 	URL     string
 	App     *testbed.App
@@ -44,17 +47,21 @@ func NewRedisScene(t testing.TB, b *Browser) *Scene {
 func (s *Scene) start(options string) {
 	s.t.Helper()
 	s.App, s.Mailbox = testbed.StartApp(s.t), mailtest.Start(s.t, mailtest.Options{})
-	s.Gateway = testbed.Start(s.t, testbed.Options{Caddyfile: `{
+	s.Gateway = testbed.Start(s.t, testbed.Options{Host: "127.0.0.2", Caddyfile: `{
 	doorward {
 		mail ` + s.Mailbox.URL() + ` {
 			from "Example <door@example.com>"
 		}
 		pages {
 			name Example
+		}
+		account {
+			deletion on
 		}` + options + `
 	}
 }
 http://localhost:$PORT {
+	bind $HOST
 	@admin path /admin/*
 	doorward @admin {
 		allow group:admins
@@ -65,6 +72,7 @@ http://localhost:$PORT {
 	reverse_proxy ` + s.App.Addr + `
 }
 `})
+	contract.Witness(s.t, fmt.Sprintf("127.0.0.1:%d", s.Gateway.Port), s.Gateway.Addr)
 	s.URL = s.Gateway.URL
 }
 

@@ -7,8 +7,8 @@ import (
 
 // Pages are the pages of a tour, in its order.
 var Pages = []string{
-	"login", "login-problem", "passcode", "passcode-problem", "offer", "account-empty", "account",
-	"error-403", "error-404", "signed-out", "loop", "error-503",
+	"login", "login-problem", "passcode", "passcode-problem", "offer", "account-empty", "verify", "account", "account-forms",
+	"error-403", "error-404", "signed-out", "loop", "deleted", "error-503",
 }
 
 // Tour leads a visitor past every page there is, by the way that leads there in
@@ -16,7 +16,12 @@ var Pages = []string{
 // scene has to be one with Redis, which is stopped.
 func (s *Scene) Tour(v *Visitor, stop func(page string)) {
 	s.t.Helper()
-	const address = "ann@example.com"
+	const (
+		address, second = "ann@example.com", "ann.example@example.org"
+
+		addresses = "[aria-labelledby=emails] > details "
+		deletion  = "[aria-labelledby=deletion] > details "
+	)
 	s.introduce(address, "Ann Example", "staff", "wiki")
 	device := v.HasAuthenticator()
 
@@ -42,12 +47,23 @@ func (s *Scene) Tour(v *Visitor, stop func(page string)) {
 	s.alsoSignedIn(address)
 	v.ClicksOn("#passkey-add button")
 	v.Finds(`document.readyState === "complete" && location.search`, "?done=passkey_added")
-	v.ClicksOn("details:first-of-type summary")
+	v.ClicksOn("[name=passkey-0]:first-of-type summary")
 	v.TypesInto("details[open] input[type=text]", "Ann’s laptop")
 	v.ClicksOn("details[open] button")
 	v.Finds(`document.querySelector("h3").textContent`, "Ann’s laptop")
+	v.ClicksOn(addresses + "summary")
+	v.TypesInto("#new-email", second)
+	v.ClicksOn(addresses + "button")
+	v.Finds(`document.activeElement.id`, "passcode")
+	stop("verify")
+	v.TypesInto("#passcode", s.Passcode(second))
+	v.Finds(`document.readyState === "complete" && location.search`, "?done=address_added")
 	v.Visits("/doorward/account")
 	stop("account")
+	v.ClicksOn(addresses + "summary")
+	v.ClicksOn("[name=email-1] summary")
+	v.ClicksOn(deletion + "summary")
+	stop("account-forms")
 
 	v.Visits("/admin/")
 	stop("error-403")
@@ -64,6 +80,15 @@ func (s *Scene) Tour(v *Visitor, stop func(page string)) {
 	device.Holds(1)
 	v.Visits("/wiki?page=2")
 	v.IsAt("/wiki?page=2") // by the passkey
+	v.Visits("/doorward/account")
+	v.ClicksOn(deletion + "summary")
+	v.ClicksOn("#delete-confirm")
+	v.ClicksOn(deletion + "button")
+	v.IsAt("/doorward/signed-out")
+	stop("deleted")
+
+	v.Visits("/doorward/account")
+	s.SignsIn(v, address)
 	s.Redis.Stop()
 	v.Visits("/doorward/account")
 	stop("error-503")

@@ -15,14 +15,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/doorward/doorward/integration/contract"
 	"github.com/doorward/doorward/mail/mailtest"
 )
 
 // A Client is a browser without a screen, or a program: it keeps cookies and
-// follows no redirect by itself.
+// follows no redirect by itself. Its test fails if Doorward answers it with
+// anything that docs/openapi.yaml does not allow.
 type Client struct {
 	Base string
 	HTTP *http.Client
+	Wire *http.Transport // below the checks of HTTP
 
 	t testing.TB
 }
@@ -34,10 +37,11 @@ func NewClient(t testing.TB, base string) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Client{Base: base, t: t, HTTP: &http.Client{
+	wire := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} // the test's own CA
+	c := &Client{Base: base, Wire: wire, t: t, HTTP: &http.Client{
 		Jar:           jar,
 		Timeout:       30 * time.Second,
-		Transport:     &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, // the test's own CA
+		Transport:     contract.Transport{Base: wire, T: t},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 	t.Cleanup(c.HTTP.CloseIdleConnections)

@@ -13,18 +13,22 @@ import (
 	"time"
 
 	"github.com/doorward/doorward/integration/authenticator"
+	"github.com/doorward/doorward/integration/contract"
 	"github.com/doorward/doorward/mail/mailtest"
 )
 
 // A Program talks to a gateway that may go away at any moment: what goes wrong is
 // an error for its caller to judge, not the end of the test. It keeps no cookies,
-// and no connection unless it is told to. It serves one goroutine at a time.
+// and no connection unless it is told to. It serves one goroutine at a time. What it
+// is answered is checked as for a [Client].
 type Program struct {
 	Base     string
 	From     string // the address that it says it comes from, where the gateway trusts it
 	Insists  bool   // tries again where a connection ends before an answer begins
 	Insisted int    // how often it did
 	HTTP     *http.Client
+
+	wire *http.Transport
 }
 
 // NewProgram returns a program that talks to g, and to no other node of its site.
@@ -38,15 +42,15 @@ func NewProgram(t testing.TB, g *Gateway, from string) *Program {
 		},
 	}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &Program{Base: g.URL, From: from, HTTP: &http.Client{
-		Transport: transport, Timeout: 20 * time.Second,
+	return &Program{Base: g.URL, From: from, wire: transport, HTTP: &http.Client{
+		Transport: contract.Transport{Base: transport, T: t}, Timeout: 20 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
 // KeepConnections makes the program use a connection again, as most do.
 func (p *Program) KeepConnections() {
-	p.HTTP.Transport.(*http.Transport).DisableKeepAlives = false
+	p.wire.DisableKeepAlives = false
 }
 
 // Send sends a request, with token as a bearer token if there is one, and body as

@@ -23,7 +23,11 @@ class Refusal extends Error {
 async function post(url, body) {
 	const response = await fetch(url, {
 		method: "POST",
-		headers: { "Content-Type": "application/json", Accept: "application/json" },
+		headers: {
+			"Content-Type": "application/json",
+			Accept: "application/json",
+			"Doorward-Session": "cookie", // rather than a token that a script could read
+		},
 		body: JSON.stringify(body),
 		credentials: "same-origin",
 		cache: "no-store",
@@ -208,8 +212,8 @@ function addPasskey(box) {
 	prefetch();
 }
 
-// updatePasskeyManager tells the browser which passkeys the account still has
-// and what it is called, so that it offers no others.
+// updatePasskeyManager tells the browser which passkeys the account still has,
+// and what it is called if it is there at all, so that it offers no others.
 async function updatePasskeyManager(box) {
 	if (!box) return;
 	const { rpId, userHandle: userId, credentialIds, name, displayName } = box.dataset;
@@ -218,7 +222,9 @@ async function updatePasskeyManager(box) {
 		userId,
 		allAcceptedCredentialIds: credentialIds.split(" ").filter(Boolean),
 	});
-	await signal("signalCurrentUserDetails", { rpId, userId, name, displayName });
+	if (name !== undefined) {
+		await signal("signalCurrentUserDetails", { rpId, userId, name, displayName });
+	}
 }
 
 // signal is a courtesy: browsers that cannot, or will not, lose nothing.

@@ -1,0 +1,66 @@
+package ceremony
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/doorward/doorward/directory"
+	"github.com/doorward/doorward/store"
+)
+
+// additionLifetime is how long an address that a user adds waits to be proved.
+const additionLifetime = time.Hour
+
+// An addition is an address that a user adds to their account.
+type addition struct {
+	UserID  string            `json:"user"`
+	EmailID string            `json:"email"`
+	Address directory.Address `json:"address"`
+	Most    int               `json:"most"` // addresses that the user may have
+}
+
+// additions keeps additions under the ID that the address will have.
+type additions struct{ store store.Store }
+
+// keep keeps an addition for an hour.
+func (s additions) keep(ctx context.Context, a addition) error {
+	value, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	if err := s.store.Put(ctx, additionKey(a.EmailID), value, additionLifetime); err != nil {
+		return fmt.Errorf("keeping address to add: %w", err)
+	}
+	return nil
+}
+
+// find returns an addition and gives it another hour, or returns
+// [store.ErrNotFound].
+func (s additions) find(ctx context.Context, emailID string) (addition, error) {
+	value, err := s.store.Get(ctx, additionKey(emailID))
+	if err == nil {
+		// In place of a live one only: what is done stays done.
+		err = s.store.Replace(ctx, additionKey(emailID), value, additionLifetime)
+	}
+	if err != nil {
+		return addition{}, fmt.Errorf("reading address to add: %w", err)
+	}
+	var a addition
+	if err := json.Unmarshal(value, &a); err != nil {
+		return addition{}, fmt.Errorf("reading address to add: %w", err)
+	}
+	return a, nil
+}
+
+// take ends an addition, so that its ID is used once, or returns
+// [store.ErrNotFound].
+func (s additions) take(ctx context.Context, emailID string) error {
+	if _, err := s.store.Take(context.WithoutCancel(ctx), additionKey(emailID)); err != nil {
+		return fmt.Errorf("taking address to add: %w", err)
+	}
+	return nil
+}
+
+func additionKey(emailID string) string { return "address/" + emailID }
