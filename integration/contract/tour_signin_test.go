@@ -3,6 +3,7 @@ package contract_test
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/doorward/doorward/integration/authenticator"
@@ -71,6 +72,7 @@ func (to *tour) passkeys(at place) {
 	key := ann.makesPasskey()
 	first := key.Credentials[0].ID
 	same := func(a *authenticator.Answer) { a.CredentialID = first }
+	madeUp := func(a *authenticator.Answer) { a.Challenge = strings.Repeat("A", 43) }
 	honest := func(*authenticator.Answer) {}
 	for _, refused := range []struct {
 		change  func(*authenticator.Answer)
@@ -81,7 +83,7 @@ func (to *tour) passkeys(at place) {
 	}{
 		{same, nil, &authenticator.Authenticator{Origin: at.base}, http.StatusConflict, "passkey_exists"},
 		{honest, nil, &authenticator.Authenticator{Origin: evil}, http.StatusBadRequest, "attestation_failed"},
-		{func(a *authenticator.Answer) { a.Challenge = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" }, nil, &authenticator.Authenticator{Origin: at.base}, http.StatusBadRequest, "challenge_mismatch"},
+		{madeUp, nil, &authenticator.Authenticator{Origin: at.base}, http.StatusBadRequest, "challenge_mismatch"},
 		{honest, json.RawMessage(`{"options":{"authenticatorSelection":{"userVerification":"required"}}}`),
 			&authenticator.Authenticator{Origin: at.base, Unverified: true}, http.StatusUnprocessableEntity, "user_verification_required"},
 	} {

@@ -27,8 +27,7 @@ type Program struct {
 	Insists  bool   // tries again where a connection ends before an answer begins
 	Insisted int    // how often it did
 	HTTP     *http.Client
-
-	wire *http.Transport
+	Wire     *http.Transport // below the checks of HTTP
 }
 
 // NewProgram returns a program that talks to g, and to no other node of its site.
@@ -42,7 +41,7 @@ func NewProgram(t testing.TB, g *Gateway, from string) *Program {
 		},
 	}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &Program{Base: g.URL, From: from, wire: transport, HTTP: &http.Client{
+	return &Program{Base: g.URL, From: from, Wire: transport, HTTP: &http.Client{
 		Transport: contract.Transport{Base: transport, T: t}, Timeout: 20 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -50,7 +49,7 @@ func NewProgram(t testing.TB, g *Gateway, from string) *Program {
 
 // KeepConnections makes the program use a connection again, as most do.
 func (p *Program) KeepConnections() {
-	p.wire.DisableKeepAlives = false
+	p.Wire.DisableKeepAlives = false
 }
 
 // Send sends a request, with token as a bearer token if there is one, and body as
