@@ -11,9 +11,9 @@ import (
 	"github.com/doorward/doorward/session"
 )
 
-// deletedLifetime is how soon after it the page that follows says that the account
-// was deleted. It is told by a cookie: a link from elsewhere cannot make the page
-// say so, nor make the browser forget passkeys.
+// deletedLifetime is how long the page for people who are signed out says that the
+// account was deleted. It knows from a cookie: a link from elsewhere cannot make
+// it say so, nor make the browser forget passkeys.
 const deletedLifetime = time.Minute
 
 // errUnconfirmed: the visitor did not say that they mean it.

@@ -117,6 +117,9 @@ func TestAddressIsAddedByThePasscodeThatWasSentThere(t *testing.T) {
 	if r.client().signIn("ann@example.org").remoteUser() != "ann@example.com" {
 		t.Error("the new address signs in somebody else")
 	}
+	if log := r.log.String(); strings.Contains(log, "ann@example.org") || strings.Contains(log, `"`+passcode+`"`) {
+		t.Errorf("the log shows the address or the passcode:\n%s", log)
+	}
 	// The passcode works once.
 	r.wantRedirect("the passcode again", c.submit("/doorward/account/emails/verify", "passcode", passcode), "/doorward/account?problem=passcode_expired")
 }
@@ -324,6 +327,34 @@ func TestAddressesAreChangedByTheirOwnerAlone(t *testing.T) {
 	}
 	if got := r.addresses("ann@example.com"); len(got) != 2 || got[0] != "ann@example.com" {
 		t.Errorf("Ann's addresses are %v", got)
+	}
+}
+
+// A page that says that something was done, or that nothing is there, would be
+// wrong where we do not know.
+func TestFailureAtTheAccountPageIsToldAsOne(t *testing.T) {
+	for name, away := range map[string]func(*rig) error{
+		"store":     func(r *rig) error { return r.store.Close() },
+		"directory": func(r *rig) error { return r.directory.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, setup{mayDelete: true})
+			c := r.client().signIn("ann@example.com")
+			c.addAddress("ann.two@example.com")
+			passcode := c.beginAddress("ann.three@example.com")
+			id := r.email("ann.two@example.com")
+			must(t, away(r))
+			for _, form := range [][]string{
+				{"emails/verify", "passcode", passcode}, {"emails/add", "email", "ann.four@example.com"},
+				{"emails/primary", "id", id}, {"emails/remove", "id", id}, {"delete", "confirm", "1"},
+			} {
+				a := c.submit("/doorward/account/"+form[0], form[1:]...)
+				r.wantPage(form[0], a, http.StatusServiceUnavailable, "Incident")
+			}
+			if c.cookies[r.cookie.Name] == "" {
+				t.Error("Ann was signed out")
+			}
+		})
 	}
 }
 

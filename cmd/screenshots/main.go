@@ -45,10 +45,12 @@ func run(folder, language string) error {
 		scene := browser.NewRedisScene(b, chromium)
 		ann := scene.Visitor()
 		ann.Speaks(language)
-		scene.Tour(ann, func(page string) { photograph(b, ann, looks, filepath.Join(folder, page)) })
+		scene.Tour(ann, func(page string) {
+			photograph(b, ann, looks, filepath.Join(folder, page), page == "account-forms")
+		})
 		for _, letter := range letters {
 			ann.Reads(letter.html)
-			photograph(b, ann, looks[:2], filepath.Join(folder, letter.name))
+			photograph(b, ann, looks[:2], filepath.Join(folder, letter.name), false)
 		}
 	})
 }
@@ -67,12 +69,18 @@ var looks = []look{
 	{name: "phone", width: 360, height: 740, scale: 2},
 }
 
-// photograph takes a picture of the page that v is at in each look.
-func photograph(b *bench, v *browser.Visitor, looks []look, name string) {
+// photograph takes a picture of the page that v is at in each look: of the whole
+// page, or of what a window of the look's size shows of it.
+func photograph(b *bench, v *browser.Visitor, looks []look, name string, whole bool) {
 	v.Runs(steady)
 	for _, l := range looks {
 		v.PrefersDark(l.dark)
 		v.Resizes(l.width, l.height, l.scale)
+		if whole {
+			height := l.height
+			v.Evaluate(`document.documentElement.scrollHeight`, &height)
+			v.Resizes(l.width, height, l.scale)
+		}
 		small, err := shrink(v.Picture())
 		if err == nil {
 			err = os.WriteFile(name+"-"+l.name+".png", small, 0o644)
