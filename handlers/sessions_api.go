@@ -70,7 +70,8 @@ func (h *Handlers) validateOwn(w http.ResponseWriter, r *request) error {
 }
 
 // validate says the same of the session token in the body: for a server that got
-// it from its client, and does not verify it itself.
+// it from its client, and does not verify it itself. Its asking is no use of the
+// session by whom it belongs to.
 func (h *Handlers) validate(w http.ResponseWriter, r *request) error {
 	var body struct {
 		Token string `json:"session_token"`
@@ -83,7 +84,7 @@ func (h *Handlers) validate(w http.ResponseWriter, r *request) error {
 	if err := wrong.err(); err != nil {
 		return err
 	}
-	v, err := h.o.Sessions.Check(r.Context(), body.Token, r.site.Origin)
+	v, err := h.o.Sessions.Inspect(r.Context(), body.Token, r.site.Origin)
 	return h.validated(w, v, err)
 }
 

@@ -45,6 +45,26 @@ func (s *Sessions) Check(ctx context.Context, token, audience string) (*Visitor,
 	return v, nil
 }
 
+// Inspect is Check by somebody who is not the visitor: it does not count as use of
+// the session, and asks the store each time.
+func (s *Sessions) Inspect(ctx context.Context, token, audience string) (*Visitor, error) {
+	if token == "" {
+		return nil, ErrNone
+	}
+	id, err := s.verify(ctx, token, audience)
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.see(ctx, nil, id)
+	if err != nil {
+		return nil, err
+	}
+	if !v.For(audience) {
+		return nil, ErrInvalid
+	}
+	return v, nil
+}
+
 // recheck checks a token that is unknown (previous is nil), or whose last check
 // is no longer good. Only an unknown one is verified, and before anybody waits
 // for it: garbage costs its sender a signature at most, and nobody else anything.

@@ -99,8 +99,9 @@ func cookieValue(h http.Header, name string) string {
 }
 
 // Cut removes our own credentials from a request on its way to the app: every
-// cookie of ours, and a token in Authorization that Doorward signed. The app's
-// own cookies keep their order and their bytes. An app that saw the session token could use
+// cookie of ours, and, in Authorization and in cookies of any name, tokens that
+// Doorward signed. A web client that is handed its token in a header keeps it in
+// a cookie of its own. The app's own cookies keep their order and their bytes. An app that saw the session token could use
 // it elsewhere in its visitor's name.
 func (c Cookie) Cut(h http.Header) {
 	if _, ok := h["Authorization"]; ok {
@@ -108,7 +109,7 @@ func (c Cookie) Cut(h http.Header) {
 	}
 	lines, cut := h["Cookie"], false
 	for _, line := range lines {
-		if strings.Contains(line, c.Name) {
+		if strings.Contains(line, c.Name) || strings.Contains(line, tokenStart) {
 			cut = true
 			break
 		}
@@ -154,9 +155,12 @@ func (c Cookie) cutLine(line string) string {
 	kept.Grow(len(line))
 	separator := ""
 	for pair := range strings.SplitSeq(line, ";") {
-		name, _, _ := strings.Cut(pair, "=")
+		name, value, _ := strings.Cut(pair, "=")
 		rest, ours := strings.CutPrefix(strings.TrimSpace(name), c.Name)
 		if ours && (rest == "" || rest[0] == '-') {
+			continue
+		}
+		if value = strings.Trim(value, " \t\""); strings.HasPrefix(value, tokenStart) && Own(value) {
 			continue
 		}
 		kept.WriteString(separator)

@@ -165,6 +165,36 @@ func TestCutKnowsAnotherName(t *testing.T) {
 	}
 }
 
+// Hanko's SDK keeps the token that it got in X-Auth-Token in a cookie of the page.
+// The app is not to have it under any name.
+func TestCutTakesAwayOurTokensFromCookiesOfAnyName(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	n := h.node()
+	v, token := n.begin("ann")
+	assertion := n.assertion(v)
+	header, claims := parse(t, token)
+	theirs := forge(t, header.with("typ", "JWT"), claims, es256(stranger(t)))
+	for name, test := range map[string]struct{ lines, want []string }{
+		"alone":                     {[]string{"hanko=" + token}, nil},
+		"among others":              {[]string{"a=1; hanko=" + token + "; b=2"}, []string{"a=1; b=2"}},
+		"on the second line":        {[]string{"a=1", "hanko=" + token + "; b=2"}, []string{"a=1", "b=2"}},
+		"in quotes":                 {[]string{`a=1; hanko="` + token + `"`}, []string{"a=1"}},
+		"after a space":             {[]string{"a=1; hanko= " + token}, []string{"a=1"}},
+		"truncated":                 {[]string{"a=1; hanko=" + token[:len(token)-5]}, []string{"a=1"}},
+		"an assertion":              {[]string{"a=1; x=" + assertion}, []string{"a=1"}},
+		"beside ours":               {[]string{"__Host-doorward=t; hanko=" + token + "; a=1"}, []string{"a=1"}},
+		"the app's own token":       {[]string{"a=1; jwt=" + theirs}, []string{"a=1; jwt=" + theirs}},
+		"what begins like a token":  {[]string{"a=eyJ; b=eyJx.y.z"}, []string{"a=eyJ; b=eyJx.y.z"}},
+		"a token in a longer value": {[]string{"a=x" + token}, []string{"a=x" + token}},
+	} {
+		header := http.Header{"Cookie": slices.Clone(test.lines)}
+		session.NewCookie("", true).Cut(header)
+		if got := header["Cookie"]; !slices.Equal(got, test.want) {
+			t.Errorf("%s: Cookie = %q, want %q", name, got, test.want)
+		}
+	}
+}
+
 func TestCutTakesAwayOurTokenAndLeavesTheAppsAuthorization(t *testing.T) {
 	h := newEmbeddedHouse(t)
 	n := h.node()

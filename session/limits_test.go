@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -20,6 +21,47 @@ func TestSessionEndsWhenItsOwnerIsIdle(t *testing.T) {
 	n.wantOK("just before the next", token)
 	h.clock.pass(time.Hour)
 	n.wantRefused("at the idle limit", token, nil)
+}
+
+// A server that asks again and again whether a token is good keeps nobody signed
+// in who has gone.
+func TestInspectionIsNoUseOfTheSession(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	n := h.node()
+	v, token := n.begin("ann")
+	for range 59 {
+		h.clock.pass(time.Minute)
+		if got, err := n.Inspect(t.Context(), token, site); err != nil || got.ID != v.ID {
+			t.Fatalf("Inspect = %v, %v, want the session", got, err)
+		}
+	}
+	h.clock.pass(time.Minute)
+	if got, err := n.Inspect(t.Context(), token, site); !errors.Is(err, session.ErrEnded) && !errors.Is(err, session.ErrExpired) {
+		t.Errorf("Inspect at the idle limit = %v, %v, want a refusal", got, err)
+	}
+}
+
+func TestInspectionRefusesWhatACheckRefuses(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	n := h.node()
+	v, token := n.begin("ann")
+	for name, tt := range map[string]struct {
+		token, at string
+		want      error
+	}{
+		"no token":     {"", site, session.ErrNone},
+		"garbage":      {token[:len(token)-1], site, session.ErrInvalid},
+		"another site": {token, otherSite, session.ErrInvalid},
+		"an assertion": {n.assertion(v), site, session.ErrInvalid},
+	} {
+		if got, err := n.Inspect(t.Context(), tt.token, tt.at); !errors.Is(err, tt.want) {
+			t.Errorf("%s: Inspect = %v, %v, want %v", name, got, err, tt.want)
+		}
+	}
+	must(t, n.End(t.Context(), "ann", v.ID))
+	if got, err := n.Inspect(t.Context(), token, site); !errors.Is(err, session.ErrEnded) {
+		t.Errorf("Inspect of an ended session = %v, %v, want ErrEnded", got, err)
+	}
 }
 
 // The clock of Redis stands for one that is behind: the record is still there.

@@ -218,3 +218,19 @@ func BenchmarkAssertionOfSeveralSites(b *testing.B) {
 		}
 	}
 }
+
+// A token that no node would take is not handed out.
+func TestTokenThatWouldBeTooLongIsNotSigned(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	n := h.node()
+	in := signIn("ann")
+	for range 300 {
+		in.Sites = append(in.Sites, "https://a-site-of-many.example.com")
+	}
+	if v, token, err := n.Begin(t.Context(), in); err == nil {
+		t.Errorf("Begin = %v, a token of %d bytes, want an error", v, len(token))
+	}
+	if list, err := n.List(t.Context(), "ann"); err != nil || len(list) != 0 {
+		t.Errorf("List afterwards = %v, %v, want no session", list, err)
+	}
+}

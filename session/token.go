@@ -25,8 +25,13 @@ const (
 // one clock expires, are not.
 const Leeway = 2 * time.Minute
 
-// maxTokenLength bounds what is looked at: ours are below 2 KiB even with RS256.
+// maxTokenLength bounds what is looked at, and what is signed. Ours are about 1 KiB,
+// and 1.5 KiB for each KiB of other sites.
 const maxTokenLength = 8 << 10
+
+// tokenStart is what each token of ours begins with: its header is a JSON object,
+// written without spaces.
+const tokenStart = "eyJ"
 
 // signSession returns the session token of v, issued by issuer.
 func (k *KeySet) signSession(v *Visitor, issuer string) (string, error) {
@@ -66,6 +71,9 @@ func (k *KeySet) sign(typ string, values map[string]any) (string, error) {
 	signed, err := jwt.Sign(token, jwt.WithKey(key.algorithm, key.private, jws.WithProtectedHeaders(headers)))
 	if err != nil {
 		return "", fmt.Errorf("signing %s: %w", typ, err)
+	}
+	if len(signed) > maxTokenLength { // nobody would take it
+		return "", fmt.Errorf("signing %s: it has %d bytes, %d too many", typ, len(signed), len(signed)-maxTokenLength)
 	}
 	return string(signed), nil
 }
