@@ -90,7 +90,7 @@ var (
 	ErrTooManyAddresses = errors.New("ceremony: too many addresses")
 
 	// ErrBusy: no letter can be sent for now. The visitor may try again.
-	ErrBusy = errors.New("ceremony: too many letters are waiting")
+	ErrBusy = errors.New("ceremony: no letter can be sent: too many are waiting, or no mail is configured")
 )
 
 // Lifetime is how long a passkey ceremony may take.

@@ -10,7 +10,7 @@ import (
 )
 
 // ErrPattern is returned for an allow pattern that cannot be one.
-var ErrPattern = errors.New("policy: not a pattern")
+var ErrPattern = errors.New("not a pattern")
 
 // Allow says whom a site admits. An identity is admitted if one pattern matches.
 type Allow struct {

@@ -9,6 +9,7 @@ import (
 	"flag"
 	"html/template"
 	"log"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -17,8 +18,12 @@ import (
 func main() {
 	listen := flag.String("listen", "localhost:8081", "address to listen on; only the gateway should reach it")
 	flag.Parse()
-	log.Printf("demo app ready, for Doorward at %s", *listen)
-	log.Fatal(http.ListenAndServe(*listen, http.HandlerFunc(show)))
+	listener, err := net.Listen("tcp", *listen)
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Printf("demo app ready, for Doorward at %s", listener.Addr())
+	log.Fatal(http.Serve(listener, http.HandlerFunc(show)))
 }
 
 // identity are the headers that Doorward sets.
