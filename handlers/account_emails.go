@@ -172,6 +172,9 @@ func (h *Handlers) addAddress(r *request, v *session.Visitor, address string) (d
 func (h *Handlers) addressAdded(r *request, in ceremony.SignIn) error {
 	h.logger().Info("address added", "user", in.User.ID, "address", in.Added.Masked())
 	h.note(r, "address_added", in.User.ID, in.Added.Masked())
+	if primary, _ := in.User.Primary(); primary.Address != in.Added { // sessions know of no other
+		return nil
+	}
 	return h.userChanged(r, in.User)
 }
 
@@ -195,10 +198,21 @@ func (h *Handlers) setPrimaryAddress(r *request, v *session.Visitor, id string) 
 	return h.userChanged(r, user)
 }
 
-// removeAddress takes one of their addresses from the visitor.
+// removeAddress takes one of their addresses from the visitor, and ends all their
+// sessions but the one that asks: which of them began with the address is not
+// known, and whoever reads its mail shall be out.
+//
+// They are ended before the address is gone, so that a failure leaves something
+// to ask for again; and after it, in case one has begun meanwhile.
 func (h *Handlers) removeAddress(r *request, v *session.Visitor, id string) error {
 	user, email, err := h.userAndEmail(r, v, id)
 	if err != nil {
+		return err
+	}
+	if email.Primary {
+		return directory.ErrPrimary
+	}
+	if err := h.o.Sessions.EndAll(r.Context(), user.ID, v.ID); err != nil {
 		return err
 	}
 	if user, err = h.o.Accounts.RemoveAddress(r.Context(), r.site, h.client(r), user, email.ID); err != nil {
@@ -206,7 +220,10 @@ func (h *Handlers) removeAddress(r *request, v *session.Visitor, id string) erro
 	}
 	h.logger().Info("address removed", "user", user.ID, "address", email.Address.Masked())
 	h.note(r, "address_removed", user.ID, email.Address.Masked())
-	return h.userChanged(r, user)
+	if err := h.o.Sessions.EndAll(r.Context(), user.ID, v.ID); err != nil {
+		h.logger().Error("sessions that began while an address was removed are not ended", "user", user.ID, "error", err.Error())
+	}
+	return nil
 }
 
 // userAndEmail returns the visitor's user, and which of their addresses has an

@@ -298,15 +298,19 @@ func TestAddressIsRemovedWithTheWayInThatItWas(t *testing.T) {
 	c.addAddress("ann@example.org")
 	r.box.letters(t)
 	ann := r.user("ann@example.com")
+	elsewhere := r.client().signIn("ann@example.com") // or somebody who reads mail at the other address
 	r.wantRedirect("the primary one", c.submit("/doorward/account/emails/remove", "id", r.email("ann@example.com")), "/doorward/account?problem=address_in_use")
 	r.wantRedirect("remove", c.submit("/doorward/account/emails/remove", "id", r.email("ann@example.org")), "/doorward/account?done=address_removed")
 	if got := recipients(r.box.letters(t)); !slices.Equal(got, []string{"ann@example.com", "ann@example.org"}) {
 		t.Errorf("letters went to %v, want one to each of the addresses", got)
 	}
 	masked := directory.Address("ann@example.org").Masked()
-	r.wantEvents(ann.ID, "signed_in otp", "address_added "+masked, "address_removed "+masked)
+	r.wantEvents(ann.ID, "signed_in otp", "address_added "+masked, "signed_in otp", "address_removed "+masked)
 	if !c.signedIn() {
 		t.Error("Ann is signed out")
+	}
+	if elsewhere.signedIn() {
+		t.Error("a session that may have begun with the address is still there")
 	}
 	a := r.client().submit("/doorward/login", "email", "ann@example.org")
 	r.wantRedirect("signing in with it", a, "/doorward/login/passcode?sent=1&return=%2F")

@@ -105,7 +105,7 @@ func problemOf(err error) problem {
 	case is(ceremony.ErrUnknownEmail):
 		return problem{Status: 400, slug: "unknown_address", Title: "the specified emailId is not available", page: web.NotFound}
 	case is(ceremony.ErrOtherUser):
-		return problem{Status: 403, slug: "other_user", Title: "Forbidden", Detail: "This belongs to another account than the one that is signed in.", page: web.AddressOfOther}
+		return problem{Status: 403, slug: "other_user", Title: "Forbidden", Detail: "Sign in to the account that this belongs to. To add an address, begin with POST /emails.", page: web.AddressOfOther}
 	case is(ceremony.ErrAccountExists):
 		return problem{Status: 409, slug: "account_exists", Title: "This address has an account already", page: web.AddressTaken}
 	case is(ceremony.ErrTooManyAddresses), is(directory.ErrTooMany):

@@ -221,14 +221,17 @@ func TestPasscodeForNobodyIsRefused(t *testing.T) {
 	}
 }
 
-// The tighter budget is told: ten letters to an address, or a hundred ceremonies
-// from a network.
+// The budget of the client's network is told. That of the address is others', too,
+// and told when it is spent.
 func TestClientIsToldWhatIsLeftOfItsBudget(t *testing.T) {
 	r := newRig(t, setup{})
-	for i := range 2 {
+	for i := range 10 {
 		_, a := r.client().initialize("ann@example.com")
-		r.wantLimit("letters to Ann", a, 10, 9-i)
+		r.wantLimit("a letter to Ann", a, 100, 99-i)
 	}
+	_, a := r.client().initialize("ann@example.com")
+	r.wantProblem("one letter more", a, 429, "too_many_requests")
+	r.wantLimit("one letter more", a, 10, 0)
 	r = newRig(t, setup{budgets: ceremony.Budgets{Begun: ceremony.Budget{Times: 2, Per: time.Hour}}})
 	for i, address := range []string{"ann@example.com", "bob@example.com", "cleo@example.com"} {
 		_, a := r.client().initialize(address)

@@ -76,6 +76,7 @@ func TestOnlyAnAPIHostHasTheAPIAtItsRoot(t *testing.T) {
 func TestSessionOfTheAPIHostIsGoodForTheListedSites(t *testing.T) {
 	r := newAPIRig(t)
 	door := newRig(t, setup{api: handlers.API{TokenHeader: true, Sites: []string{wiki}}})
+	listed := newRig(t, setup{api: handlers.API{Root: true, TokenHeader: true, Sites: []string{origin, wiki}}})
 	for _, tt := range []struct {
 		name      string
 		r         *rig
@@ -84,6 +85,7 @@ func TestSessionOfTheAPIHostIsGoodForTheListedSites(t *testing.T) {
 	}{
 		{"at the root", r, "", []string{wiki}},
 		{"below the path of the API host", r, "/doorward", []string{wiki}},
+		{"at an API host that is among them", listed, "", []string{wiki}},
 		{"at a door", door, "/doorward", nil},
 	} {
 		c := tt.r.client()

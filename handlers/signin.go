@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -76,7 +77,7 @@ func (h *Handlers) begin(w http.ResponseWriter, r *request, in ceremony.SignIn) 
 	v, token, err := h.o.Sessions.Begin(r.Context(), session.SignIn{
 		Subject:  in.User.ID,
 		Audience: r.site.Origin,
-		Sites:    h.sites(),
+		Sites:    h.sites(r.site.Origin),
 		Issuer:   h.issuer(r.site),
 		Methods:  in.Methods,
 		Agent:    session.DescribeAgent(r.UserAgent()),
@@ -103,12 +104,12 @@ func (h *Handlers) begin(w http.ResponseWriter, r *request, in ceremony.SignIn) 
 	return v, nil
 }
 
-// sites returns the other sites that a session is good for which begins here.
-func (h *Handlers) sites() []string {
+// sites returns the other sites that a session is good for which begins at origin.
+func (h *Handlers) sites(origin string) []string {
 	if !h.o.API.Root {
 		return nil
 	}
-	return h.o.API.Sites
+	return slices.DeleteFunc(slices.Clone(h.o.API.Sites), func(site string) bool { return site == origin })
 }
 
 // deliver hands a session token to the client.
