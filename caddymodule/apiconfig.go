@@ -23,11 +23,16 @@ type API struct {
 	CORS []string `json:"cors,omitempty"`
 
 	// TokenHeader hands the session token to clients that are none of our pages in
-	// the header X-Auth-Token, instead of a cookie.
+	// the header X-Auth-Token, instead of a cookie. Caddy's access log, which leaves
+	// out cookies, has these tokens among the response headers then, unless a filter
+	// of the log deletes the field resp_headers>X-Auth-Token (docs/operations.md):
+	// whoever reads them is signed in.
 	TokenHeader bool `json:"token_header,omitempty"`
 
 	// Sites lists the origins of sites whose doors let sessions in that began at a
-	// doorward_api host. Each door still asks its own rules.
+	// doorward_api host: 16 at most, of 1 KiB together, since each is in every session
+	// token. Each door still asks its own rules. The list counts where sessions begin,
+	// and does nothing without such a host.
 	Sites []string `json:"sites,omitempty"`
 
 	// Signup is open (default), so that the rules say who may make an account, or
@@ -38,6 +43,14 @@ type API struct {
 	// the Hanko API does.
 	AccountLookup bool `json:"account_lookup,omitempty"`
 }
+
+// Bounds of API.Sites. A session token that is as long as they, an address and the
+// names of hosts can make it still fits into a cookie, of which browsers keep 4 KiB,
+// with its name.
+const (
+	maxSites      = 16
+	maxSitesBytes = 1 << 10
+)
 
 // The words of API.Signup.
 const (
@@ -96,11 +109,27 @@ func (api *API) validate() error {
 			}
 		}
 	}
+	if err := api.checkSites(); err != nil {
+		return err
+	}
 	switch api.Signup {
 	case "", signupOpen, signupClosed:
 		return nil
 	}
 	return fmt.Errorf("api signup must be %s or %s, not %q", signupOpen, signupClosed, api.Signup)
+}
+
+// checkSites returns an error if sessions for the sites would have tokens that no
+// browser keeps, and no door takes.
+func (api *API) checkSites() error {
+	const reason = "each is in every session token of a doorward_api host, and browsers keep no cookie of more than 4 KiB"
+	if n := len(api.Sites); n > maxSites {
+		return fmt.Errorf("api sites: %d origins are too many, want %d at most: %s", n, maxSites, reason)
+	}
+	if n := len(strings.Join(api.Sites, "")); n > maxSitesBytes {
+		return fmt.Errorf("api sites: the origins have %d characters together, want %d at most: %s", n, maxSitesBytes, reason)
+	}
+	return nil
 }
 
 // served returns how clients are served by a door, or at an API host.

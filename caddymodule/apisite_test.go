@@ -7,12 +7,17 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
+
 	"github.com/doorward/doorward/mail/mailtest"
+	"github.com/doorward/doorward/session"
 )
 
 // A street is an API host and two sites of which one lets its sessions in.
@@ -346,5 +351,106 @@ func TestOnlyAnAPIHostBeginsSessionsForOtherSites(t *testing.T) {
 	s := newStreet(t, "token_header on")
 	if got, want := claims(t, s.token(t, s.other, "/doorward", "ann@example.com")).Audience, []string{s.other}; !slices.Equal(got, want) {
 		t.Errorf("a session of a site with a door is for %q, want %q", got, want)
+	}
+}
+
+// A cookie that the browser drops signs nobody in, though the answer says so.
+func TestTheLongestListOfSitesFitsIntoACookie(t *testing.T) {
+	dataHome(t)
+	var sites []string
+	for i := range maxSites {
+		site := fmt.Sprintf("https://s%d.", i)
+		sites = append(sites, site+strings.Repeat("x", maxSitesBytes/maxSites-len(site)-len(".example"))+".example")
+	}
+	host := strings.Repeat(strings.Repeat("h", 62)+".", 3) + "example.com"
+	app := provisionCaddyfile(t, "{\n\tdoorward {\n\t\tapi {\n\t\t\tsites "+strings.Join(sites, " ")+"\n\t\t}\n\t\tsession {\n\t\t\talgorithm RS256\n\t\t}\n\t}\n}\n"+host+" {\n\tdoorward_api\n}\n")
+	if n := len(strings.Join(app.API.Sites, "")); len(app.API.Sites) != maxSites || n != maxSitesBytes {
+		t.Fatalf("%d sites of %d characters, want %d of %d", len(app.API.Sites), n, maxSites, maxSitesBytes)
+	}
+	if err := app.Start(); err != nil {
+		t.Fatal(err)
+	}
+	address := strings.Repeat("a", 64) + "@" + strings.Repeat(strings.Repeat("d", 58)+".", 3) + "example"
+	user, _, err := app.operator().add(t.Context(), address, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	origin := "https://" + host
+	_, token, err := app.core.sessions.Begin(t.Context(), session.SignIn{
+		Subject: user.ID, Audience: origin, Sites: app.API.Sites, Issuer: origin + app.Path, Methods: []string{session.MethodPasskey, session.MethodPasscode},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := app.core.sessions.Check(t.Context(), token, sites[maxSites-1]); err != nil {
+		t.Errorf("at the last site: %v", err)
+	}
+	if n := len("__Host-doorward=" + token); n > 4096 {
+		t.Errorf("the cookie has %d bytes, want 4096 at most", n)
+	}
+}
+
+// The list looks as if it did something, and the sites' visitors would be told to
+// sign in again.
+func TestSitesWithoutAnAPIHostAreNamedInTheLog(t *testing.T) {
+	const warning = "api sites does nothing here"
+	for _, tt := range []struct {
+		name, api, site string
+		want            int
+	}{
+		{"no API host", "sites https://app.example.com", "doorward", 1},
+		{"an API host", "sites https://app.example.com", "doorward_api", 0},
+		{"no sites", "signup open", "doorward", 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			log := filepath.Join(dataHome(t), "log")
+			app := provisionCaddyfile(t, "{\n\tlog {\n\t\toutput file "+log+"\n\t}\n\tdoorward {\n\t\tapi {\n\t\t\t"+tt.api+"\n\t\t}\n\t}\n}\nauth.example.com {\n\t"+tt.site+"\n}\n")
+			if err := app.Start(); err != nil {
+				t.Fatal(err)
+			}
+			content := read(t, log)
+			if got := strings.Count(content, warning); got != tt.want {
+				t.Errorf("%d warnings, want %d:\n%s", got, tt.want, content)
+			}
+			if tt.want > 0 && !strings.Contains(content, `"sites":"https://app.example.com"`) {
+				t.Errorf("the warning does not name the sites:\n%s", content)
+			}
+		})
+	}
+}
+
+// What docs/operations.md shows keeps the session tokens out of the access log, and
+// without it they are there.
+func TestLogFilterOfTheDocumentationRemovesSessionTokens(t *testing.T) {
+	filter := regexp.MustCompile(`(?s)\tformat filter \{.*?\n\t\t\}\n`).FindString(read(t, "../docs/operations.md"))
+	if filter == "" {
+		t.Fatal("docs/operations.md shows no filter")
+	}
+	for _, tt := range []struct {
+		name, filter string
+		want         bool
+	}{
+		{"with the filter", filter, false},
+		{"without", "", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStreet(t, "token_header on")
+			log := filepath.Join(t.TempDir(), "log")
+			logged := strings.Replace(s.caddyfile("token_header on"), s.auth+" {\n", s.auth+" {\n\tlog {\n\t\toutput file "+log+"\n"+tt.filter+"\t}\n", 1)
+			if err := load(t, logged); err != nil {
+				t.Fatal(err)
+			}
+			token := s.token(t, s.auth, "", "ann@example.com")
+			if err := caddy.Stop(); err != nil { // which waits until all is written
+				t.Fatal(err)
+			}
+			content := read(t, log)
+			if !strings.Contains(content, "/passcode/login/finalize") {
+				t.Fatalf("the log does not have the request:\n%s", content)
+			}
+			if got := strings.Contains(content, token); got != tt.want {
+				t.Errorf("the session token is in the log: %v, want %v", got, tt.want)
+			}
+		})
 	}
 }

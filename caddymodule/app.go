@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -198,6 +199,10 @@ func (a *App) start() error {
 	if a.Mail == nil {
 		a.logger.Warn("no mail is configured: nobody can be sent a passcode; add mail to the doorward global option")
 	}
+	if len(a.API.Sites) > 0 && !slices.ContainsFunc(a.doors, func(d *Handler) bool { return d.API }) {
+		a.logger.Warn("api sites does nothing here: it is for sessions that begin at a doorward_api host, and this configuration has none",
+			"sites", strings.Join(a.API.Sites, ", "))
+	}
 	return nil
 }
 
@@ -249,6 +254,7 @@ func (a *App) makeCore() error {
 		passcodes: ceremony.NewPasscodes(ceremony.PasscodeOptions{
 			Store: kept, Directory: a.directory.Directory, Letters: a.letters, Outbox: a.outbox,
 			MAC:    a.ring.MAC("passcode"),
+			Lookup: a.API.AccountLookup,
 			Digits: a.Passcode.Digits, Lifetime: time.Duration(a.Passcode.Lifetime), Attempts: a.Passcode.Attempts,
 			Now: now,
 		}),

@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 )
@@ -35,7 +34,10 @@ come from. It talks to no server.
 
 A file, or - for standard input, is a certificate as PEM or DER, as keytool
 -exportcert writes it, or a text with its SHA-256 fingerprint, as keytool -list and
-apksigner verify --print-certs print it. A fingerprint may stand in place of a file.`,
+apksigner verify --print-certs print it. A fingerprint may stand in place of a file.
+
+What is beside the certificate of the app is left out, with a note: those that vouch
+for it in a chain, and that of a source stamp.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			list := []apkKeyHash{}
 			for _, arg := range args {
@@ -179,36 +181,9 @@ func hashesOfPEM(name string, content []byte) ([]apkKeyHash, error) {
 	}
 	found := hashOfCertificate(name, leaf)
 	if certificates > 1 {
-		found.Note = fmt.Sprintf("the first of %d certificates, which is the one that signs; the others vouch for it", certificates)
+		found.Note = fmt.Sprintf("the first of %d certificates, which is the one that signs; the others are left out", certificates)
 	}
 	return []apkKeyHash{found}, nil
-}
-
-// hashesOfText returns the SHA-256 fingerprints of certificates in a text: those that
-// stand alone on a line, or at the end of one that says so.
-func hashesOfText(name string, content []byte) ([]apkKeyHash, error) {
-	var found []apkKeyHash
-	for line := range strings.Lines(string(content)) {
-		fields := strings.FieldsFunc(line, func(c rune) bool { return c == '=' || unicode.IsSpace(c) })
-		if len(fields) == 0 {
-			continue
-		}
-		label := strings.ToUpper(strings.Join(fields[:len(fields)-1], " "))
-		named := strings.Contains(label, "SHA256") || strings.Contains(label, "SHA-256")
-		if label != "" && !named || strings.Contains(label, "PUBLIC KEY") { // which has a hash of its own
-			continue
-		}
-		last := fields[len(fields)-1]
-		if f, err := parseFingerprint(last); err == nil {
-			found = append(found, hashOf(name, f))
-		} else if named && strings.Contains(last, ":") {
-			return nil, fmt.Errorf("has a fingerprint that is none: %w", err)
-		}
-	}
-	if len(found) == 0 {
-		return nil, errors.New("is neither a certificate (PEM or DER) nor a text with a SHA-256 fingerprint")
-	}
-	return found, nil
 }
 
 func hashOfCertificate(name string, certificate *x509.Certificate) apkKeyHash {

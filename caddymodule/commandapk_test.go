@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -93,6 +94,49 @@ func TestKeyHashesOfSeveralFilesStandInTheirOrder(t *testing.T) {
 	}
 }
 
+// The tools print more fingerprints than that of the app: whoever holds another of
+// these certificates is not who made it.
+func TestKeyHashLeavesOutCertificatesThatSignNoApp(t *testing.T) {
+	var (
+		other   = strings.TrimSuffix(strings.Repeat("AB:", 32), ":")
+		release = strings.TrimSuffix(strings.Repeat("CD:", 32), ":")
+		one     = func(f string) string { return "Certificate fingerprints:\n\t SHA1: B1:2D\n\t SHA256: " + f + "\n" }
+		stars   = "\n\n" + strings.Repeat(strings.Repeat("*", 43)+"\n", 2) + "\n\n"
+		hex     = func(f string) string { return strings.ToLower(strings.ReplaceAll(f, ":", "")) }
+	)
+	for _, tt := range []struct {
+		name, content string
+		want          []string
+		note          string
+	}{
+		{"apksigner with a source stamp", "Signer #1 certificate DN: CN=app\nSigner #1 certificate SHA-256 digest: " + hex(knownFingerprint) +
+			"\nSource Stamp Signer certificate DN: CN=Android\nSource Stamp Signer certificate SHA-256 digest: " + hex(other) +
+			"\nSource Stamp Signer certificate SHA-1 digest: b12d\n", []string{knownFingerprint}, "source stamp"},
+		{"apksigner with two signers", "Signer #1 certificate SHA-256 digest: " + hex(knownFingerprint) + "\nSigner #2 certificate SHA-256 digest: " + hex(release) + "\n",
+			[]string{knownFingerprint, release}, ""},
+		{"a chain of keytool -list -v", "Certificate chain length: 3\nCertificate[1]:\n" + one(knownFingerprint) + "\n#1: ObjectId: 2.5.29.35 Criticality=false\nAuthorityKeyIdentifier [\n]\n\nCertificate[2]:\n" +
+			one(other) + "Certificate[3]:\n" + one(other) + stars, []string{knownFingerprint}, "chain"},
+		{"a chain in another language", "Zertifikat[1]:\r\n" + one(knownFingerprint) + "Zertifikat[2]:\r\n" + one(other), []string{knownFingerprint}, "chain"},
+		{"two entries with chains", "Alias name: a\nCertificate[1]:\n" + one(knownFingerprint) + "Certificate[2]:\n" + one(other) + stars +
+			"Alias name: b\nCertificate[1]:\n" + one(release) + "Certificate[2]:\n" + one(other) + stars, []string{knownFingerprint, release}, "chain"},
+		{"an entry without a chain after one with", "Aliasname: a\nZertifikat[1]:\n" + one(knownFingerprint) + "Zertifikat[2]:\n" + one(other) + stars +
+			"Aliasname: b\nEigent\u00fcmer: CN=b\n" + one(release) + stars, []string{knownFingerprint, release}, "chain"},
+		{"a package, by keytool -printcert -jarfile", "Signer #1:\n\nCertificate #1:\n" + one(knownFingerprint) + "Certificate #2:\n" + one(other) + "Signer #2:\n\nCertificate #1:\n" + one(release),
+			[]string{knownFingerprint, release}, "chain"},
+	} {
+		path := filepath.Join(t.TempDir(), "text")
+		write(t, path, tt.content)
+		var got []string
+		note := ""
+		for _, k := range keyHashes(t, path) {
+			got, note = append(got, k.Fingerprint), k.Note
+		}
+		if !slices.Equal(got, tt.want) || !strings.Contains(note, tt.note) || tt.note == "" && note != "" {
+			t.Errorf("%s: got %q and the note %q, want %q and a note with %q", tt.name, got, note, tt.want, tt.note)
+		}
+	}
+}
+
 // What the command prints goes into the block apps as it is.
 func TestKeyHashPrintsWhatTheConfigurationTakes(t *testing.T) {
 	certificate, _ := writeCertificate(t, t.TempDir(), "release")
@@ -123,6 +167,7 @@ func TestKeyHashSaysWhatIsNoCertificate(t *testing.T) {
 		{"a broken certificate", file("broken.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), "cannot be read"},
 		{"a fingerprint of SHA-1", file("sha1", "SHA1: B1:2D:24:73:4D:D8:9C:70:A7:58:F3:12:85:C5:FC:FE:71:9E:B2:F2"), "neither a certificate"},
 		{"a fingerprint cut short", file("short", "SHA256: "+knownFingerprint[:92]), "32 bytes"},
+		{"a source stamp alone", file("stamp", "Source Stamp Signer certificate SHA-256 digest: "+strings.Repeat("ab", 32)), "no fingerprint of a certificate that signs an app; left out: that of the source stamp"},
 		{"nothing", file("empty", ""), "neither a certificate"},
 		{"no file", filepath.Join(dir, "missing"), "no such file"},
 	} {
@@ -144,7 +189,7 @@ func FuzzKeyHashes(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, seed := range []string{string(known), knownFingerprint, "SHA256: " + knownFingerprint, "\x30\x82\x02\x01\x03", "\x30\xff", "PK\x03\x04", ""} {
+	for _, seed := range []string{string(known), knownFingerprint, "SHA256: " + knownFingerprint, "Certificate[2]:\nSHA256: " + knownFingerprint, "\x30\x82\x02\x01\x03", "\x30\xff", "PK\x03\x04", ""} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {

@@ -83,7 +83,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.app = app.(*App)
-	if h.site, err = findSite(ctx, h.app); err != nil {
+	if h.site, err = findSite(ctx, h.app, h.WellKnown); err != nil {
 		return err
 	}
 	if h.WellKnown {

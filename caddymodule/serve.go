@@ -60,13 +60,23 @@ func (h *Handler) ours(r *http.Request) (*http.Request, bool) {
 	if h.answers(r) {
 		return r, true
 	}
+	asked, ok := asAsked(r, h.mayAnswer)
+	return asked, ok && h.answers(asked)
+}
+
+// mayAnswer reports whether a path is one that answers asks more about.
+func (h *Handler) mayAnswer(path string) bool { return h.own.Owns(path) || isWellKnown(path) }
+
+// asAsked returns a request as the client sent it, before anything was rewritten, if
+// its path was one of ours then. All other requests come here, too, and are not copied.
+func asAsked(r *http.Request, ours func(path string) bool) (*http.Request, bool) {
 	original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
-	if !ok || !h.own.Owns(original.URL.Path) && !strings.HasPrefix(original.URL.Path, wellKnownPrefix) {
+	if !ok || !ours(original.URL.Path) {
 		return nil, false
 	}
 	asked := *r
 	asked.URL, asked.RequestURI = original.URL, original.RequestURI
-	return &asked, h.answers(&asked)
+	return &asked, true
 }
 
 // answers reports whether a request is answered by us, whoever makes it: all are

@@ -27,22 +27,24 @@ type site struct {
 	secure   bool
 	ports    []string // as browsers see them
 
-	exact   map[string]ceremony.Site // by what Host may say
-	issuers map[string]string        // by origin, see issuer
-	app     *App
+	exact    map[string]ceremony.Site // by what Host may say
+	issuers  map[string]string        // by origin, see issuer
+	app      *App
+	doorless bool // there are the well-known files, and nobody signs in
 }
 
-// findSite returns the site of the door that is being provisioned in ctx.
+// findSite returns the site of the door that is being provisioned in ctx, or of
+// what answers for the well-known files in place of a door.
 //
 // Caddy provisions the matchers of all top-level routes first, and then the
 // handlers, route by route; a route's raw handlers are dropped once they are
 // provisioned. So the route that we are in is the first that still has them.
-func findSite(ctx caddy.Context, app *App) (*site, error) {
+func findSite(ctx caddy.Context, app *App, doorless bool) (*site, error) {
 	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok {
 		return nil, errors.New("the doorward handler works only in the routes of an HTTP server")
 	}
-	s := &site{server: server, app: app, exact: make(map[string]ceremony.Site), issuers: make(map[string]string)}
+	s := &site{server: server, app: app, doorless: doorless, exact: make(map[string]ceremony.Site), issuers: make(map[string]string)}
 	i := slices.IndexFunc(server.Routes, func(r caddyhttp.Route) bool { return r.HandlersRaw != nil && len(r.Handlers) == 0 })
 	if i < 0 {
 		return nil, errors.New("the doorward handler cannot stand in error routes or named routes: put it into the site block")
@@ -215,8 +217,12 @@ func (s *site) readWildcard(pattern string) error {
 
 // plainError refuses a site that is served without TLS.
 func (s *site) plainError(host, example string) error {
-	return fmt.Errorf("the site http://%s is served without TLS, so everybody on the way could take a session: use https, or, if a proxy in front of Caddy has the TLS, name the public origin in the global option: relying_party %s with origins https://%s",
-		host, s.app.relyingParty(strings.TrimPrefix(host, "*.")).ID, example)
+	reason := "so everybody on the way could take a session"
+	if s.doorless {
+		reason = "and the well-known files are fetched over https alone, by Android as by Apple's systems"
+	}
+	return fmt.Errorf("the site http://%s is served without TLS, %s: use https, or, if a proxy in front of Caddy has the TLS, name the public origin in the global option: relying_party %s with origins https://%s",
+		host, reason, s.app.relyingParty(strings.TrimPrefix(host, "*.")).ID, example)
 }
 
 // under reports whether host is one label below parent, as a wildcard means it.

@@ -30,6 +30,8 @@ func TestValidateRefusesWhatCannotWork(t *testing.T) {
 		{"plain http among others", "http://localhost, http://app.example.com {\n\tdoorward\n}", []string{"http://app.example.com is served without TLS"}},
 		{"plain http wildcard", global("relying_party example.com") + "http://*.example.com {\n\tdoorward\n}", []string{"http://*.example.com is served without TLS", "origins https://app.example.com"}},
 		{"plain http, another origin listed", global("relying_party example.com {\n origins https://www.example.com\n}") + "http://app.example.com {\n\tdoorward\n}", []string{"without TLS"}},
+		{"well-known files on plain http", "http://example.com {\n\tdoorward_well_known\n}", []string{"http://example.com is served without TLS, and the well-known files are fetched over https alone, by Android", "relying_party example.com with origins https://example.com"}},
+		{"well-known files on a plain http wildcard", global("relying_party example.com") + "http://*.example.com {\n\tdoorward_well_known\n}", []string{"the well-known files are fetched over https alone", "origins https://app.example.com"}},
 		{"catch-all", ":443 {\n\tdoorward\n}", []string{"cannot tell the host", "relying_party"}},
 		{"catch-all with a relying party, without origins", global("relying_party example.com") + ":443 {\n\tdoorward\n}", []string{"cannot tell the host"}},
 		{"catch-all with a native app's origin alone", global("relying_party example.com {\n origins android:apk-key-hash:HXrWFRzCfbUEOFSoakWKUHd4qYjgnYtJQZzFBHmWIXo\n}") + ":443 {\n\tdoorward\n}", []string{"cannot tell the host"}},

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -25,11 +26,13 @@ func parseWellKnownDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValu
 // else on as it came: this is no door. It waits for nothing that starts, so that a
 // site without a door does not depend on the store and the directory.
 func (h *Handler) serveWellKnown(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	for _, asked := range []*http.Request{r, asAsked(r)} {
-		if h.wellKnown.Owns(asked) {
-			h.wellKnown.ServeHTTP(w, asked)
-			return nil
-		}
+	if h.wellKnown.Owns(r) {
+		h.wellKnown.ServeHTTP(w, r)
+		return nil
+	}
+	if asked, ok := asAsked(r, isWellKnown); ok && h.wellKnown.Owns(asked) {
+		h.wellKnown.ServeHTTP(w, asked)
+		return nil
 	}
 	return next.ServeHTTP(w, r)
 }
@@ -66,16 +69,5 @@ func (a *App) accountURL(id string) string {
 	return ""
 }
 
-// wellKnownPrefix is what the paths of the well-known files begin with (RFC 8615).
-const wellKnownPrefix = "/.well-known/"
-
-// asAsked returns a request as the client sent it, before anything was rewritten.
-func asAsked(r *http.Request) *http.Request {
-	original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
-	if !ok {
-		return r
-	}
-	asked := *r
-	asked.URL, asked.RequestURI = original.URL, original.RequestURI
-	return &asked
-}
+// isWellKnown reports whether a path is where well-known files are (RFC 8615).
+func isWellKnown(path string) bool { return strings.HasPrefix(path, "/.well-known/") }

@@ -1,8 +1,10 @@
 package caddymodule
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/doorward/doorward/ceremony"
 	"github.com/doorward/doorward/handlers"
 )
 
@@ -194,5 +197,34 @@ func TestWellKnownFilesWaitForNothing(t *testing.T) {
 		if took := time.Since(began); took > startTimeout/2 {
 			t.Errorf("%s: answered after %v", path, took)
 		}
+	}
+}
+
+// A host without a door may have all the traffic there is.
+func TestWellKnownFilesCopyNoRequestForAnotherPath(t *testing.T) {
+	h := &Handler{WellKnown: true, wellKnown: handlers.NewWellKnown(func(*http.Request) (ceremony.Site, bool) {
+		t.Error("the site is looked for")
+		return ceremony.Site{}, false
+	}, handlers.Apps{})}
+	original := httptest.NewRequest("GET", "https://example.com/about", nil)
+	r := original.WithContext(context.WithValue(t.Context(), caddyhttp.OriginalRequestCtxKey, *original))
+	recorder, passed := httptest.NewRecorder(), 0
+	next := caddyhttp.HandlerFunc(func(_ http.ResponseWriter, got *http.Request) error {
+		if got == r {
+			passed++
+		}
+		return nil
+	})
+	const runs = 100
+	allocations := math.Inf(1)
+	for range 5 { // all that the program allocates meanwhile counts
+		allocations = min(allocations, testing.AllocsPerRun(runs, func() {
+			if err := h.ServeHTTP(recorder, r, next); err != nil {
+				t.Error(err)
+			}
+		}))
+	}
+	if allocations > 0 || passed < 5*runs {
+		t.Errorf("%v allocations for each request, and %d requests were passed on as they came; want none, and all", allocations, passed)
 	}
 }

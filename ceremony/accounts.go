@@ -37,6 +37,10 @@ type AccountOptions struct {
 	// Additions of addresses that one user begins. Default: 20 an hour.
 	Additions Budget
 
+	// Changes of which address is primary, and removals of addresses, by one user.
+	// Default: 20 an hour.
+	Changes Budget
+
 	Now func() time.Time // default: time.Now
 }
 
@@ -58,6 +62,7 @@ func NewAccounts(o AccountOptions) *Accounts {
 		o.Now = time.Now
 	}
 	o.Lookups, o.SignUps, o.Additions = o.Lookups.or(60), o.SignUps.or(60), o.Additions.or(20)
+	o.Changes = o.Changes.or(20)
 	return &Accounts{o, promises{o.Store}, additions{o.Store}, notices{o.Letters, o.Outbox, o.Now}}
 }
 

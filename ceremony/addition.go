@@ -36,14 +36,10 @@ func (s additions) keep(ctx context.Context, a addition) error {
 	return nil
 }
 
-// find returns an addition and gives it another hour, or returns
-// [store.ErrNotFound].
+// find returns an addition, or [store.ErrNotFound]. It is not kept for longer for
+// it: the sign-in that it took was recent when it was begun.
 func (s additions) find(ctx context.Context, emailID string) (addition, error) {
 	value, err := s.store.Get(ctx, additionKey(emailID))
-	if err == nil {
-		// In place of a live one only: what is done stays done.
-		err = s.store.Replace(ctx, additionKey(emailID), value, additionLifetime)
-	}
 	if err != nil {
 		return addition{}, fmt.Errorf("reading address to add: %w", err)
 	}

@@ -12,9 +12,8 @@ import (
 )
 
 // AddAddress begins to give user, who is signed in, one more address, and
-// returns it as it will be. For an hour since it was last asked about, user may
-// prove with a passcode that they own it ([Recipient] with its ID); until then
-// it is not theirs.
+// returns it as it will be. For an hour user may prove with a passcode that they
+// own it ([Recipient] with its ID); until then it is not theirs.
 //
 // It returns [directory.ErrAddress], [directory.ErrTaken] for an address that
 // they have, or, where strangers may look addresses up, that somebody else has,
@@ -54,9 +53,9 @@ func (a *Accounts) AddAddress(ctx context.Context, c Client, user directory.User
 // one that was, and returns them as they are then.
 //
 // It returns [directory.ErrNotFound] for an address that is not theirs,
-// [directory.ErrUnverified], or a failure.
+// [directory.ErrUnverified], a [LimitError], or a failure.
 func (a *Accounts) SetPrimary(ctx context.Context, site Site, c Client, user directory.User, emailID string) (directory.User, error) {
-	email, err := a.own(user, emailID)
+	email, err := a.change(ctx, user, emailID)
 	if err != nil {
 		return directory.User{}, err
 	}
@@ -73,9 +72,9 @@ func (a *Accounts) SetPrimary(ctx context.Context, site Site, c Client, user dir
 // primary one and at the one that is gone, and returns them as they are then.
 //
 // It returns [directory.ErrNotFound] for an address that is not theirs,
-// [directory.ErrPrimary], or a failure.
+// [directory.ErrPrimary], a [LimitError], or a failure.
 func (a *Accounts) RemoveAddress(ctx context.Context, site Site, c Client, user directory.User, emailID string) (directory.User, error) {
-	email, err := a.own(user, emailID)
+	email, err := a.change(ctx, user, emailID)
 	if err != nil {
 		return directory.User{}, err
 	}
@@ -89,12 +88,16 @@ func (a *Accounts) RemoveAddress(ctx context.Context, site Site, c Client, user 
 	return a.again(ctx, user)
 }
 
-// own returns the address of user that has an ID.
-func (a *Accounts) own(user directory.User, emailID string) (directory.Email, error) {
+// change returns the address of user that has an ID, for them to change it. Each
+// change is a letter or two, and lines that are kept for good.
+func (a *Accounts) change(ctx context.Context, user directory.User, emailID string) (directory.Email, error) {
 	id, _ := canonicalID(emailID)
 	email, ok := emailByID(user, id)
 	if !ok {
 		return directory.Email{}, directory.ErrNotFound
+	}
+	if _, err := spend(ctx, a.o.Store, a.o.Now(), a.o.Changes, "addresses-changed", user.ID); err != nil {
+		return directory.Email{}, err
 	}
 	return email, nil
 }

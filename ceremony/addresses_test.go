@@ -1,6 +1,7 @@
 package ceremony_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/doorward/doorward/ceremony"
 	"github.com/doorward/doorward/directory"
+	"github.com/doorward/doorward/store"
 )
 
 // add begins to add an address to user, and asks for the passcode.
@@ -291,21 +293,116 @@ func TestOneUserBeginsALimitedNumberOfAdditions(t *testing.T) {
 	}
 }
 
-func TestAdditionThatNobodyAsksAboutIsForgotten(t *testing.T) {
+// The sign-in that it takes to add an address was recent when the addition was
+// begun: no asking keeps it for longer.
+func TestAdditionIsForgottenAfterAnHour(t *testing.T) {
 	r := newRig(t, setup{})
 	ann := r.user(t, "ann@example.com")
 	added, _ := r.add(t, ann, "ann@work.example")
-	r.advance(59 * time.Minute)
-	late := r.prove(t, ann, added)
-	r.advance(4 * time.Minute) // an hour since it was begun, minutes since it was asked about
-	if _, err := r.finalize(t, late); err != nil {
-		t.Errorf("proved in time: %v", err)
-	}
-	r.box.letters(t)
-	added, _ = r.add(t, ann, "ann@home.example")
-	r.advance(time.Hour)
 	to := ceremony.Recipient{UserID: ann.ID, EmailID: added.ID, Visitor: ann.ID}
+	r.advance(30 * time.Minute)
+	r.prove(t, ann, added)
+	r.wantNobody(t, "asked about by a stranger", ceremony.Recipient{UserID: ann.ID, EmailID: added.ID})
+	r.advance(29 * time.Minute)
+	late := r.prove(t, ann, added)
+	r.advance(2 * time.Minute)
+	if _, err := r.finalize(t, late); !errors.Is(err, ceremony.ErrPasscodeGone) {
+		t.Errorf("proved after an hour: %v, want ErrPasscodeGone", err)
+	}
 	if err := r.initialize(t, to); !errors.Is(err, ceremony.ErrUnknownEmail) {
 		t.Errorf("passcode an hour later: %v, want ErrUnknownEmail", err)
+	}
+	if got := r.addresses(t, ann); len(got) != 1 {
+		t.Errorf("Ann has %v, want one address", got)
+	}
+}
+
+// A takingStore has what is read taken by another request at once.
+type takingStore struct {
+	store.Store
+	prefix string
+}
+
+func (s takingStore) Get(ctx context.Context, key string) ([]byte, error) {
+	value, err := s.Store.Get(ctx, key)
+	if err == nil && strings.HasPrefix(key, s.prefix) {
+		_, err = s.Store.Take(ctx, key)
+	}
+	return value, err
+}
+
+// An ID that came back to life would be given to an address twice: again after
+// its owner has removed it.
+func TestAdditionThatIsDoneWhileItIsReadStaysDone(t *testing.T) {
+	r := newRig(t, setup{})
+	ann := r.user(t, "ann@example.com")
+	added, err := r.accounts.AddAddress(t.Context(), browser, ann, "ann@work.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	racing := r.passcodesOn(takingStore{r.store, "address/"})
+	to := ceremony.Recipient{UserID: ann.ID, EmailID: added.ID, Visitor: ann.ID}
+	begun, err := racing.Initialize(t.Context(), site, wideOpen, browser, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := ceremony.Answer{ID: begun.ID, Passcode: r.box.passcode(t), Visitor: ann.ID}
+	if _, err := r.finalize(t, answer); !errors.Is(err, ceremony.ErrPasscodeGone) {
+		t.Errorf("what was done meanwhile is done again: %v, want ErrPasscodeGone", err)
+	}
+	if err := r.initialize(t, to); !errors.Is(err, ceremony.ErrUnknownEmail) {
+		t.Errorf("another passcode: %v, want ErrUnknownEmail", err)
+	}
+}
+
+func TestUnverifiedAddressThatIsProvedIsToldAsOneThatIsAdded(t *testing.T) {
+	r := newRig(t, setup{})
+	ann := r.user(t, "ann@example.com")
+	_, answer := r.add(t, ann, "ann@work.example")
+	if _, err := r.directory.AddEmail(t.Context(), ann.ID, directory.NewEmail{Address: "ann@work.example"}, 20); err != nil {
+		t.Fatal(err) // by an operator, say
+	}
+	in, err := r.finalize(t, answer)
+	if err != nil || in.Added != "ann@work.example" || !in.User.Emails[1].Verified {
+		t.Errorf("ended with %+v, %v; want the address, verified", in, err)
+	}
+	if letters := r.box.letters(t); len(letters) != 1 || letters[0].To != "ann@example.com" || !strings.Contains(letters[0].Text, "ann@work.example") {
+		t.Errorf("letters %v, want one that tells Ann at her primary address", letters)
+	}
+}
+
+func TestOneUserChangesTheirAddressesALimitedNumberOfTimes(t *testing.T) {
+	r := newRig(t, setup{account: ceremony.AccountOptions{Changes: ceremony.Budget{Times: 2, Per: time.Hour}}})
+	var users []directory.User
+	for _, name := range []string{"ann", "bob"} {
+		user := r.user(t, name+"@example.com")
+		r.addEmail(t, user, name+"@work.example")
+		user, err := r.directory.User(t.Context(), user.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		users = append(users, user)
+	}
+	ann, bob := users[0], users[1]
+	for _, e := range []directory.Email{ann.Emails[1], ann.Emails[0]} {
+		if _, err := r.accounts.SetPrimary(t.Context(), site, browser, ann, e.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.box.letters(t)
+	_, err := r.accounts.SetPrimary(t.Context(), site, browser, ann, ann.Emails[1].ID)
+	wantLimit(t, "third change", err, time.Hour)
+	_, err = r.accounts.RemoveAddress(t.Context(), site, browser, ann, ann.Emails[1].ID)
+	wantLimit(t, "third change, a removal", err, time.Hour)
+	kept, err := r.directory.User(t.Context(), ann.ID)
+	if primary, _ := kept.Primary(); err != nil || len(kept.Emails) != 2 || primary.Address != "ann@example.com" || len(r.box.letters(t)) != 0 {
+		t.Errorf("Ann has %+v (%v), or was told; want nothing changed", kept.Emails, err)
+	}
+	if _, err := r.accounts.RemoveAddress(t.Context(), site, browser, bob, bob.Emails[1].ID); err != nil {
+		t.Errorf("another user: %v", err)
+	}
+	r.advance(time.Hour)
+	if _, err := r.accounts.RemoveAddress(t.Context(), site, browser, ann, ann.Emails[1].ID); err != nil {
+		t.Errorf("an hour later: %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package ceremony
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -18,13 +19,14 @@ type Budget struct {
 // Budgets bound what strangers can do. They hold across ceremonies and nodes, so
 // that beginning again resets nothing.
 type Budgets struct {
-	// Letters to one address. Default: 10 an hour.
+	// Letters to one address, and asked for under one user ID. Default: 10 an hour.
 	Letters Budget
 
 	// Begun ceremonies that send letters, from one network. Default: 100 an hour.
 	Begun Budget
 
-	// Tries of passcodes for one address, right or wrong. Default: 20 an hour.
+	// Tries of passcodes for one address, for one account by all of its addresses,
+	// and under one user ID, right or wrong. Default: 20 an hour.
 	Tries Budget
 
 	// TriesFrom one network, so that one passcode tried on many addresses meets a
@@ -54,14 +56,6 @@ type Limit struct {
 	Reset     time.Duration // until there is a new one
 }
 
-// tighter returns the limit that is met first, of two that are spent together.
-func (l Limit) tighter(other Limit) Limit {
-	if other.Remaining < l.Remaining || other.Remaining == l.Remaining && other.Reset > l.Reset {
-		return other
-	}
-	return l
-}
-
 // A LimitError says that a budget is spent.
 type LimitError struct {
 	Limit
@@ -85,4 +79,30 @@ func spend(ctx context.Context, s store.Store, now time.Time, b Budget, name, wh
 		return limit, &LimitError{Limit: limit, RetryAfter: limit.Reset}
 	}
 	return limit, nil
+}
+
+// spend takes one from a budget, of the name under which a ceremony was begun, and
+// of each of those who are behind the name, and reports whether they all had some.
+// If the name had none it returns a [LimitError]. That somebody behind it had none
+// is told where strangers may look people up: they could otherwise spend it under
+// one name and see under which other names it is gone.
+func (p *Passcodes) spend(ctx context.Context, now time.Time, b Budget, name string, pending pendingPasscode, behind ...string) (bool, error) {
+	as := pending.Named
+	if as == "" {
+		as = string(pending.Address)
+	}
+	if _, err := spend(ctx, p.o.Store, now, b, name+"-as", as); err != nil {
+		return false, err
+	}
+	left := true
+	for _, who := range behind {
+		_, err := spend(ctx, p.o.Store, now, b, name, who)
+		if limit := (*LimitError)(nil); errors.As(err, &limit) && !p.o.Lookup {
+			left, err = false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return left, nil
 }

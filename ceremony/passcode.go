@@ -26,6 +26,10 @@ type PasscodeOptions struct {
 	Outbox    Outbox
 	MAC       *secret.MAC // keys what is kept of a passcode
 
+	// Lookup lets strangers find out who has an account, as [AccountOptions].Lookup
+	// does. Without it, a ceremony begins for whatever user ID a stranger names.
+	Lookup bool
+
 	Digits   int           // 6 to 10; default: 6 (NIST SP 800-63B, section 5.1.3.2)
 	Lifetime time.Duration // default: 5 minutes
 	Attempts int64         // at one passcode; default: 3
@@ -73,9 +77,13 @@ type Passcode struct {
 	CreatedAt time.Time
 	Lifetime  time.Duration
 
-	Limit Limit // the tighter of those that this ceremony has spent from
+	// Limit is what the client's network may still begin. How many letters may
+	// still go to the address is not for a stranger to learn, since it tells whether
+	// somebody else has asked for one: only the [LimitError] says that there are none.
+	Limit Limit
 
-	// Withheld says that no letter was sent, because its reader may not sign in.
+	// Withheld says that no letter was sent, because its reader may not sign in,
+	// there is none, or they have had as many as go to one address.
 	// It is for the log, never for the visitor.
 	Withheld bool
 }
@@ -88,6 +96,11 @@ type pendingPasscode struct {
 	Binding   []byte            `json:"binding,omitempty"`
 	CreatedAt time.Time         `json:"created"`
 
+	// Named is the user ID that whoever began it gave in place of the address,
+	// which they need not know then, and are not told.
+	Named string `json:"named,omitempty"`
+
+	Nobody  bool      `json:"nobody,omitempty"`  // nobody has the IDs: it is never answered
 	Promise string    `json:"promise,omitempty"` // the user ID that was promised
 	Adds    *addition `json:"adds,omitempty"`    // what it ends with, if not with a sign-in
 }
@@ -95,9 +108,11 @@ type pendingPasscode struct {
 // Initialize sends a passcode to whom it is for, if they may sign in or sign up,
 // and returns the ceremony.
 //
-// For an address, and for IDs that [Accounts.SignUp] promised, it does and
-// returns the same whether there is such a user, may such a user pass or not:
-// that is not for a stranger to learn. It returns ErrMalformed,
+// For an address it does and returns the same whether there is such a user, may
+// such a user pass or not: that is not for a stranger to learn. Nor is it for IDs,
+// unless strangers may look people up: what was promised by [Accounts.SignUp] an
+// hour ago would tell whether it was an account's. So only the visitor is told
+// ErrUnknownEmail, of their own account. It returns ErrMalformed,
 // [directory.ErrAddress], a [LimitError], ErrUnknownUser, ErrUnknownEmail,
 // ErrOtherUser, ErrBusy, or a failure.
 func (p *Passcodes) Initialize(ctx context.Context, site Site, door Door, c Client, to Recipient) (Passcode, error) {
@@ -114,7 +129,7 @@ func (p *Passcodes) Initialize(ctx context.Context, site Site, door Door, c Clie
 	if err != nil {
 		return Passcode{}, err
 	}
-	letters, err := spend(ctx, p.o.Store, now, p.o.Budgets.Letters, "letters", string(pending.Address))
+	left, err := p.spend(ctx, now, p.o.Budgets.Letters, "letters", pending, string(pending.Address))
 	if err != nil {
 		return Passcode{}, err
 	}
@@ -125,6 +140,7 @@ func (p *Passcodes) Initialize(ctx context.Context, site Site, door Door, c Clie
 	if err != nil {
 		return Passcode{}, err
 	}
+	wanted = wanted && left
 	code := newPasscode(p.o.Digits)
 	id := uuid.NewString()
 	letter, err := p.o.Letters.Passcode(string(pending.Address), c.Language, mail.Passcode{
@@ -149,7 +165,7 @@ func (p *Passcodes) Initialize(ctx context.Context, site Site, door Door, c Clie
 	}
 	return Passcode{
 		ID: id, Address: pending.Address, CreatedAt: now, Lifetime: p.o.Lifetime,
-		Limit: begun.tighter(letters), Withheld: !wanted,
+		Limit: begun, Withheld: !wanted,
 	}, nil
 }
 
@@ -164,19 +180,21 @@ func (p *Passcodes) wanted(ctx context.Context, door Door, pending pendingPassco
 		user, err = p.o.Directory.User(ctx, pending.Adds.UserID)
 	} else {
 		user, err = p.o.Directory.UserByAddress(ctx, pending.Address)
-		user = proved(user, pending.Address)
 	}
 	switch {
 	case errors.Is(err, directory.ErrNotFound):
-		return pending.Adds == nil && door.SignsUp(pending.Address), nil
+		return pending.Adds == nil && !pending.Nobody && door.SignsUp(pending.Address), nil
 	case err != nil:
 		return false, fmt.Errorf("looking up user: %w", err)
+	case pending.Adds != nil:
+		return !user.Disabled && door.Admits(user), nil
 	}
-	return !user.Disabled && door.Admits(user), nil
+	return admitted(door, user, pending.Address), nil
 }
 
 // Address returns where the passcode of a ceremony was sent, for the browser
-// that began it. It returns ErrPasscodeGone, or a failure.
+// that began it, if that knows: whoever named a user by ID is not told an address
+// of theirs. It returns ErrPasscodeGone, or a failure.
 func (p *Passcodes) Address(ctx context.Context, c Client, id string) (directory.Address, error) {
 	id, ok := canonicalID(id)
 	if !ok {
@@ -186,7 +204,7 @@ func (p *Passcodes) Address(ctx context.Context, c Client, id string) (directory
 	if err != nil {
 		return "", err
 	}
-	if len(pending.Binding) == 0 || !bound(pending.Binding, c.Binding) {
+	if pending.Named != "" || len(pending.Binding) == 0 || !bound(pending.Binding, c.Binding) {
 		return "", ErrPasscodeGone
 	}
 	return pending.Address, nil

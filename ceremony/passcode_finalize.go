@@ -76,7 +76,12 @@ func (p *Passcodes) verify(ctx context.Context, c Client, id, code string, pendi
 		return ErrPasscodeGone
 	}
 	now := p.o.Now()
-	if _, err := spend(counting, p.o.Store, now, p.o.Budgets.Tries, "passcode-tries", string(pending.Address)); err != nil {
+	owner, err := p.owner(ctx, pending)
+	if err != nil {
+		return err
+	}
+	look, err := p.spend(counting, now, p.o.Budgets.Tries, "passcode-tries", pending, string(pending.Address), owner)
+	if err != nil {
 		return err
 	}
 	if _, err := spend(counting, p.o.Store, now, p.o.Budgets.TriesFrom, "passcode-tries-from", c.Network); err != nil {
@@ -87,7 +92,7 @@ func (p *Passcodes) verify(ctx context.Context, c Client, id, code string, pendi
 		return ErrPasscodeGone
 	case !now.Before(pending.CreatedAt.Add(p.o.Lifetime)):
 		return ErrPasscodeExpired
-	case p.o.MAC.Verify(pending.MAC, id, normalize(code)):
+	case look && !pending.Nobody && p.o.MAC.Verify(pending.MAC, id, normalize(code)):
 		return nil
 	case attempts < p.o.Attempts:
 		return ErrWrongPasscode
@@ -96,6 +101,19 @@ func (p *Passcodes) verify(ctx context.Context, c Client, id, code string, pendi
 		return fmt.Errorf("removing passcode: %w", err)
 	}
 	return ErrTooManyAttempts
+}
+
+// owner returns the ID of the user who has a ceremony's address, or, for as much
+// work, another name of nobody.
+func (p *Passcodes) owner(ctx context.Context, pending pendingPasscode) (string, error) {
+	user, err := p.o.Directory.UserByAddress(ctx, pending.Address)
+	if errors.Is(err, directory.ErrNotFound) {
+		return "nobody/" + string(pending.Address), nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("looking up user: %w", err)
+	}
+	return user.ID, nil
 }
 
 // signIn returns the user who has just proved that they own the address.
@@ -107,7 +125,7 @@ func (p *Passcodes) signIn(ctx context.Context, door Door, pending pendingPassco
 	if err != nil {
 		return SignIn{}, fmt.Errorf("looking up user: %w", err)
 	}
-	if user.Disabled || !door.Admits(proved(user, pending.Address)) {
+	if !admitted(door, user, pending.Address) {
 		return SignIn{}, ErrNotAllowed
 	}
 	user, err = p.markVerified(ctx, user, pending.Address)
@@ -123,8 +141,8 @@ func (p *Passcodes) signUp(ctx context.Context, door Door, pending pendingPassco
 	}
 	n := directory.NewUser{Address: pending.Address, Verified: true}
 	if pending.Promise != "" {
-		// The promise is taken first: its IDs are never those of a second user, also
-		// if the first one is gone by then. Without it there are others.
+		// The promise is redeemed first: its IDs are never those of a second user,
+		// also if the first one is gone by then. Who comes too late has others.
 		promise, err := p.promises.redeem(ctx, pending.Promise)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return SignIn{}, err
@@ -152,9 +170,15 @@ func (p *Passcodes) add(ctx context.Context, site Site, door Door, c Client, a a
 	case user.Disabled || !door.Admits(user):
 		return SignIn{}, ErrNotAllowed
 	}
-	if _, has := emailOf(user, a.Address); has { // added twice
+	if email, has := emailOf(user, a.Address); has { // added twice, or by an operator
 		user, err = p.markVerified(ctx, user, a.Address)
-		return SignIn{User: user, Added: a.Address}, err
+		if err != nil {
+			return SignIn{}, err
+		}
+		if !email.Verified { // a way in from now on
+			p.notices.tellUser(site, c, user, mail.AddressAdded, string(a.Address))
+		}
+		return SignIn{User: user, Added: a.Address}, nil
 	}
 	switch err := p.additions.take(ctx, a.EmailID); {
 	case errors.Is(err, store.ErrNotFound): // added and removed again
@@ -192,6 +216,20 @@ func (p *Passcodes) markVerified(ctx context.Context, user directory.User, a dir
 		return directory.User{}, fmt.Errorf("marking address as verified: %w", err)
 	}
 	return proved(user, a), nil
+}
+
+// admitted reports whether a door lets somebody in who has proved that they own
+// a, one of user's addresses: as they are, and as if they had no other. A door
+// that admits a domain, or an address, admits those who read mail there; that
+// they once added an address somewhere else does not make that a key to it.
+func admitted(door Door, user directory.User, a directory.Address) bool {
+	user = proved(user, a)
+	by := user
+	by.Emails = append([]directory.Email(nil), user.Emails...)
+	for i := range by.Emails {
+		by.Emails[i].Primary = by.Emails[i].Address == a
+	}
+	return !user.Disabled && door.Admits(user) && door.Admits(by)
 }
 
 // proved returns user as they are once they have proved that they own a.

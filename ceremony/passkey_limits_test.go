@@ -15,28 +15,48 @@ func TestOneNetworkBeginsALimitedNumberOfLogins(t *testing.T) {
 	for range 3 {
 		r.options(t, site, nil)
 	}
-	_, err := r.passkeys.InitializeLogin(t.Context(), site, browser, nil, ceremony.Wishes{})
+	_, err := r.passkeys.InitializeLogin(t.Context(), site, browser, nil, "", ceremony.Wishes{})
 	wantLimit(t, "fourth login of strangers", err, time.Hour)
 	elsewhere := browser
 	elsewhere.Network = "198.51.100.1"
-	if _, err := r.passkeys.InitializeLogin(t.Context(), site, elsewhere, nil, ceremony.Wishes{}); err != nil {
+	if _, err := r.passkeys.InitializeLogin(t.Context(), site, elsewhere, nil, "", ceremony.Wishes{}); err != nil {
 		t.Errorf("another network: %v", err)
 	}
-	if _, err := r.passkeys.InitializeLogin(t.Context(), site, browser, &ann, ceremony.Wishes{}); err != nil {
+	if _, err := r.passkeys.InitializeLogin(t.Context(), site, browser, &ann, ann.ID, ceremony.Wishes{}); err != nil {
 		t.Errorf("who is signed in: %v", err)
 	}
 	for range 2 {
 		r.options(t, site, &ann)
 	}
-	_, err = r.passkeys.InitializeLogin(t.Context(), site, browser, &ann, ceremony.Wishes{})
+	_, err = r.passkeys.InitializeLogin(t.Context(), site, browser, &ann, ann.ID, ceremony.Wishes{})
 	wantLimit(t, "fourth login of a user from one network", err, time.Hour)
 	bob := r.user(t, "bob@example.com")
 	r.options(t, site, &bob)
-	if _, err := r.passkeys.InitializeLogin(t.Context(), site, elsewhere, &ann, ceremony.Wishes{}); err != nil {
+	if _, err := r.passkeys.InitializeLogin(t.Context(), site, elsewhere, &ann, ann.ID, ceremony.Wishes{}); err != nil {
 		t.Errorf("the same user elsewhere: %v", err)
+	}
+	// Who names her and is somebody else is a stranger.
+	for name, visitor := range map[string]string{"nobody": "", "Bob": bob.ID} {
+		_, err = r.passkeys.InitializeLogin(t.Context(), site, browser, &ann, visitor, ceremony.Wishes{})
+		wantLimit(t, "fifth login of strangers, for Ann by "+name, err, time.Hour)
 	}
 	r.advance(time.Hour)
 	r.options(t, site, nil)
+}
+
+// Each user ID that is known would otherwise be another budget.
+func TestLoginsForNamedUsersAreTheNetworks(t *testing.T) {
+	r := newRig(t, setup{passkey: ceremony.PasskeyOptions{Begun: ceremony.Budget{Times: 2, Per: time.Hour}}})
+	for i, name := range []string{"ann", "bob", "cleo"} {
+		user := r.user(t, name+"@example.com")
+		_, err := r.passkeys.InitializeLogin(t.Context(), site, browser, &user, "", ceremony.Wishes{})
+		if i < 2 && err != nil {
+			t.Fatal(err)
+		}
+		if i == 2 {
+			wantLimit(t, "third login, for a third user", err, time.Hour)
+		}
+	}
 }
 
 func TestPasskeysFailRatherThanRefuseWhenAStoreIsAway(t *testing.T) {
@@ -71,7 +91,7 @@ func TestPasskeysFailRatherThanRefuseWhenAStoreIsAway(t *testing.T) {
 			_, err = r.passkeys.InitializeRegistration(t.Context(), site, browser, ann, ceremony.Wishes{})
 			wantFailure(t, "InitializeRegistration", err)
 			if tt.name == "store" {
-				_, err = r.passkeys.InitializeLogin(t.Context(), site, browser, nil, ceremony.Wishes{})
+				_, err = r.passkeys.InitializeLogin(t.Context(), site, browser, nil, "", ceremony.Wishes{})
 				wantFailure(t, "InitializeLogin", err)
 			} else {
 				wantFailure(t, "Remove", r.passkeys.Remove(t.Context(), site, browser, ann, passkey.ID))

@@ -17,14 +17,14 @@ import (
 // navigator.credentials.get, as JSON. With user nil, any of the site's passkeys
 // may answer; else only those of user, and the options tell which passkeys they
 // have: user is known to be the one who asks, or strangers may find out such
-// things. It returns ErrMalformed for wishes that cannot be had, a [LimitError],
+// things. visitor is the ID of the user who is signed in and asks, or empty. It returns ErrMalformed for wishes that cannot be had, a [LimitError],
 // or a failure.
-func (p *Passkeys) InitializeLogin(ctx context.Context, site Site, c Client, user *directory.User, w Wishes) ([]byte, error) {
+func (p *Passkeys) InitializeLogin(ctx context.Context, site Site, c Client, user *directory.User, visitor string, w Wishes) ([]byte, error) {
 	if err := w.check(); err != nil {
 		return nil, err
 	}
 	name, who := "logins-begun", c.Network
-	if user != nil { // a budget of their own, which strangers of another network do not spend
+	if user != nil && user.ID == visitor { // a budget of their own, which strangers of another network do not spend
 		name, who = "logins-begun-as", user.ID+"/"+c.Network
 	}
 	if _, err := spend(ctx, p.o.Store, p.o.Now(), p.o.Begun, name, who); err != nil {

@@ -47,7 +47,7 @@ func (r *rig) register(t testing.TB, a *authenticator.Authenticator, user direct
 // options begins a login at s; user may be nil.
 func (r *rig) options(t testing.TB, s ceremony.Site, user *directory.User) []byte {
 	t.Helper()
-	options, err := r.passkeys.InitializeLogin(t.Context(), s, browser, user, ceremony.Wishes{})
+	options, err := r.passkeys.InitializeLogin(t.Context(), s, browser, user, idOf(user), ceremony.Wishes{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,3 +102,11 @@ func readOptions(t testing.TB, options []byte) publicKey {
 }
 
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+
+// idOf returns the ID of a user who asks for themselves, or "" for a stranger.
+func idOf(user *directory.User) string {
+	if user == nil {
+		return ""
+	}
+	return user.ID
+}

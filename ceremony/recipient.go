@@ -18,8 +18,9 @@ type Recipient struct {
 	// may have a passcode sent, as with an address.
 	UserID string
 
-	// EmailID is that of an address of the user, or one that the visitor adds
-	// ([Accounts.AddAddress]). Default: the primary address.
+	// EmailID is that of an address of the user, of one that the visitor adds
+	// ([Accounts.AddAddress]), or was promised with UserID. Default: that of the
+	// primary address, or, of a user who is not there, what was promised.
 	EmailID string
 
 	// Visitor is the ID of the user who is signed in and asks, or empty. The IDs
@@ -59,10 +60,50 @@ func (p *Passcodes) recipient(ctx context.Context, r Recipient) (pendingPasscode
 	if r.UserID == "" {
 		return pendingPasscode{Address: directory.Address(r.Address)}, nil
 	}
+	pending, err := p.named(ctx, r)
+	if unknown := errors.Is(err, ErrUnknownUser) || errors.Is(err, ErrUnknownEmail); unknown && !p.o.Lookup {
+		switch r.Visitor {
+		case "":
+			pending, err = nobody(r), nil
+		case r.UserID: // may know what is theirs
+		default:
+			err = ErrOtherUser
+		}
+	}
+	if err != nil {
+		return pendingPasscode{}, err
+	}
+	if pending.Adds == nil {
+		pending.Named = r.UserID
+	}
+	return pending, nil
+}
+
+// nobody returns a ceremony that nobody can answer, for IDs that nobody has. Its
+// address is in a domain where nobody reads mail (RFC 2606), so that what is done
+// with it is what is done with any other.
+func nobody(r Recipient) pendingPasscode {
+	return pendingPasscode{Address: directory.Address(r.UserID + "@invalid"), Nobody: true}
+}
+
+// named returns the beginning of a ceremony for a user who is named by ID.
+func (p *Passcodes) named(ctx context.Context, r Recipient) (pendingPasscode, error) {
+	// The promise is asked for first, and so renewed, whether there is an account
+	// with these IDs by now or not: for how long they are known would tell.
+	promise, err := p.promises.byUser(ctx, r.UserID)
+	promised := err == nil
+	switch {
+	case err != nil && !errors.Is(err, store.ErrNotFound):
+		return pendingPasscode{}, err
+	case promised && r.EmailID == promise.EmailID:
+		return p.promised(ctx, r, promise)
+	}
 	user, err := p.o.Directory.User(ctx, r.UserID)
 	switch {
+	case errors.Is(err, directory.ErrNotFound) && promised:
+		return p.promised(ctx, r, promise)
 	case errors.Is(err, directory.ErrNotFound):
-		return p.promised(ctx, r)
+		return pendingPasscode{}, ErrUnknownUser
 	case err != nil:
 		return pendingPasscode{}, fmt.Errorf("looking up user: %w", err)
 	case r.Visitor != "" && r.Visitor != user.ID:
@@ -78,31 +119,31 @@ func (p *Passcodes) recipient(ctx context.Context, r Recipient) (pendingPasscode
 	return pendingPasscode{Address: email.Address}, nil
 }
 
-// promised returns the ceremony for somebody who was promised an account. Who is
-// signed in has one already, and can only mean that.
-func (p *Passcodes) promised(ctx context.Context, r Recipient) (pendingPasscode, error) {
-	promise, err := p.promises.byUser(ctx, r.UserID)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return pendingPasscode{}, ErrUnknownUser
-	case err != nil:
+// promised returns the ceremony for the address of a promise, whoever has it by
+// now. Who is signed in has an account already, and can only mean that.
+func (p *Passcodes) promised(ctx context.Context, r Recipient, promise promise) (pendingPasscode, error) {
+	pending := pendingPasscode{Address: promise.Address, Promise: promise.UserID}
+	if err := p.checkVisitor(ctx, pending, r.Visitor); err != nil {
 		return pendingPasscode{}, err
-	case r.EmailID != "" && r.EmailID != promise.EmailID:
+	}
+	if r.EmailID != "" && r.EmailID != promise.EmailID {
 		return pendingPasscode{}, ErrUnknownEmail
 	}
-	pending := pendingPasscode{Address: promise.Address, Promise: promise.UserID}
-	return pending, p.checkVisitor(ctx, pending, r.Visitor)
+	return pending, nil
 }
 
 // adding returns the ceremony for an address that the visitor adds.
 func (p *Passcodes) adding(ctx context.Context, r Recipient) (pendingPasscode, error) {
+	if r.Visitor != r.UserID {
+		return pendingPasscode{}, ErrUnknownEmail
+	}
 	added, err := p.additions.find(ctx, r.EmailID)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return pendingPasscode{}, ErrUnknownEmail
 	case err != nil:
 		return pendingPasscode{}, err
-	case added.UserID != r.UserID || r.Visitor != r.UserID:
+	case added.UserID != r.UserID:
 		return pendingPasscode{}, ErrUnknownEmail
 	}
 	return pendingPasscode{Address: added.Address, Adds: &added}, nil

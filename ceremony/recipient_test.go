@@ -54,8 +54,8 @@ func TestPasscodeGoesToTheUserWhoIsNamed(t *testing.T) {
 	}
 }
 
-func TestPasscodeForNobodyIsRefused(t *testing.T) {
-	r := newRig(t, setup{})
+func TestPasscodeForNobodyIsRefusedWhereStrangersMayKnow(t *testing.T) {
+	r := newRig(t, setup{account: ceremony.AccountOptions{Lookup: true}})
 	ann, bob := r.user(t, "ann@example.com"), r.user(t, "bob@example.com")
 	adding, err := r.accounts.AddAddress(t.Context(), browser, ann, "ann@work.example")
 	if err != nil {
@@ -90,6 +90,8 @@ func TestPasscodeForNobodyIsRefused(t *testing.T) {
 		{"what Ann adds, with Bob signed in", ceremony.Recipient{UserID: ann.ID, EmailID: adding.ID, Visitor: bob.ID}, ceremony.ErrOtherUser},
 		{"what Bob adds, as Ann", ceremony.Recipient{UserID: ann.ID, EmailID: bobsAddition.ID, Visitor: ann.ID}, ceremony.ErrUnknownEmail},
 		{"a promise with Ann's address", ceremony.Recipient{UserID: promised.UserID, EmailID: ann.Emails[0].ID}, ceremony.ErrUnknownEmail},
+		{"a promise with Ann's address, with Ann signed in", ceremony.Recipient{UserID: promised.UserID, EmailID: ann.Emails[0].ID, Visitor: ann.ID}, ceremony.ErrOtherUser}, // as with Bob
+		{"Bob with Ann's address, with Ann signed in", ceremony.Recipient{UserID: bob.ID, EmailID: ann.Emails[0].ID, Visitor: ann.ID}, ceremony.ErrOtherUser},
 		{"a promise, with Ann signed in", ceremony.Recipient{UserID: promised.UserID, Visitor: ann.ID}, ceremony.ErrOtherUser},
 	} {
 		if err := r.initialize(t, tt.to); !errors.Is(err, tt.want) {
@@ -101,37 +103,47 @@ func TestPasscodeForNobodyIsRefused(t *testing.T) {
 	}
 }
 
-// The tighter of two budgets is what a client has to go by.
-func TestWhoeverAsksForAPasscodeIsToldWhatIsLeft(t *testing.T) {
+// What is left of an address's letters would tell whoever asks for one that
+// somebody else has asked, too: its owner is about to sign in.
+func TestWhoeverAsksForAPasscodeIsToldWhatIsLeftToTheirNetwork(t *testing.T) {
 	r := newRig(t, setup{passcode: ceremony.PasscodeOptions{Budgets: ceremony.Budgets{
-		Letters: ceremony.Budget{Times: 3, Per: time.Hour}, Begun: ceremony.Budget{Times: 4, Per: 30 * time.Minute},
+		Letters: ceremony.Budget{Times: 3, Per: time.Hour}, Begun: ceremony.Budget{Times: 5, Per: 30 * time.Minute},
 	}}})
 	r.advance(10 * time.Minute)
+	ask := func(network, address string) (ceremony.Limit, error) {
+		c := browser
+		c.Network = network
+		begun, err := r.passcodes.Initialize(t.Context(), site, wideOpen, c, ceremony.Recipient{Address: address})
+		return begun.Limit, err
+	}
+	const stranger, owner, nobodyYet = "198.51.100.1", "192.0.2.1", "203.0.113.1"
 	for i, tt := range []struct {
-		address string
-		want    ceremony.Limit
+		network, address string
+		remaining        int64
 	}{
-		{"ann@example.com", ceremony.Limit{Times: 3, Remaining: 2, Reset: 50 * time.Minute}},
-		{"ann@example.com", ceremony.Limit{Times: 3, Remaining: 1, Reset: 50 * time.Minute}},
-		{"bob@example.com", ceremony.Limit{Times: 4, Remaining: 1, Reset: 20 * time.Minute}},
-		{"ann@example.com", ceremony.Limit{Times: 3, Remaining: 0, Reset: 50 * time.Minute}}, // both: the longer wait
+		{owner, "ann@example.com", 4},
+		{owner, "ann@example.com", 3},
+		{stranger, "ann@example.com", 4}, // the last letter to her
+		{stranger, "bob@example.com", 3}, // the first to him
 	} {
-		begun, err := r.passcodes.Initialize(t.Context(), site, wideOpen, browser, ceremony.Recipient{Address: tt.address})
-		if err != nil || begun.Limit != tt.want {
-			t.Errorf("ceremony %d: %+v, %v; want %+v", i+1, begun.Limit, err, tt.want)
+		want := ceremony.Limit{Times: 5, Remaining: tt.remaining, Reset: 20 * time.Minute}
+		if got, err := ask(tt.network, tt.address); err != nil || got != want {
+			t.Errorf("ceremony %d: %+v, %v; want %+v", i+1, got, err, want)
 		}
 	}
-	elsewhere := browser
-	elsewhere.Network = "198.51.100.1"
+	for range 3 {
+		if _, err := ask(owner, "cleo@example.com"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for name, tt := range map[string]struct {
-		client  ceremony.Client
-		address string
-		want    ceremony.Limit
+		network, address string
+		want             ceremony.Limit
 	}{
-		"for the address": {elsewhere, "ann@example.com", ceremony.Limit{Times: 3, Reset: 50 * time.Minute}},
-		"of the network":  {browser, "eve@example.com", ceremony.Limit{Times: 4, Reset: 20 * time.Minute}},
+		"for the address": {nobodyYet, "ann@example.com", ceremony.Limit{Times: 3, Reset: 50 * time.Minute}},
+		"of the network":  {owner, "eve@example.com", ceremony.Limit{Times: 5, Reset: 20 * time.Minute}},
 	} {
-		_, err := r.passcodes.Initialize(t.Context(), site, wideOpen, tt.client, ceremony.Recipient{Address: tt.address})
+		_, err := ask(tt.network, tt.address)
 		var limit *ceremony.LimitError
 		if !errors.As(err, &limit) || limit.Limit != tt.want || limit.RetryAfter != tt.want.Reset {
 			t.Errorf("spent %s: %v (%+v), want a LimitError with %+v", name, err, limit, tt.want)
@@ -141,30 +153,48 @@ func TestWhoeverAsksForAPasscodeIsToldWhatIsLeft(t *testing.T) {
 
 // Naming a user instead of an address must not be a way around the budgets.
 func TestUserAndAddressAreOneBudget(t *testing.T) {
-	r := newRig(t, setup{passcode: ceremony.PasscodeOptions{Budgets: ceremony.Budgets{Letters: ceremony.Budget{Times: 3, Per: time.Hour}}}})
-	ann := r.user(t, "ann@example.com")
-	promised, _, err := r.accounts.SignUp(t.Context(), wideOpen, browser, "ann@example.com")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ways := []ceremony.Recipient{{Address: "ann@example.com"}, {UserID: ann.ID}, {UserID: promised.UserID}}
-	for i, to := range ways {
-		if err := r.initialize(t, to); err != nil {
-			t.Fatalf("letter %d: %v", i+1, err)
+	for _, lookup := range []bool{true, false} {
+		r := newRig(t, setup{
+			passcode: ceremony.PasscodeOptions{Budgets: ceremony.Budgets{Letters: ceremony.Budget{Times: 3, Per: time.Hour}}},
+			account:  ceremony.AccountOptions{Lookup: lookup},
+		})
+		promised := r.signUp(t, "ann@example.com")
+		ann := r.user(t, "ann@example.com")
+		ways := []ceremony.Recipient{{Address: "ann@example.com"}, {UserID: ann.ID}, {UserID: promised.UserID}}
+		for i, to := range ways {
+			if err := r.initialize(t, to); err != nil {
+				t.Fatalf("letter %d: %v", i+1, err)
+			}
 		}
-	}
-	for i, to := range ways {
-		wantLimit(t, fmt.Sprintf("one letter more, asked for in way %d", i+1), r.initialize(t, to), time.Hour)
+		if got := len(r.box.letters(t)); got != 3 {
+			t.Errorf("%d letters, want 3", got)
+		}
+		for i, to := range ways {
+			what := fmt.Sprintf("one letter more, asked for in way %d", i+1)
+			if lookup {
+				wantLimit(t, what, r.initialize(t, to), time.Hour)
+			} else if err := r.initialize(t, to); err != nil { // it tells that it is one budget
+				t.Errorf("%s: %v, want a ceremony", what, err)
+			}
+		}
+		if got := len(r.box.letters(t)); got != 0 {
+			t.Errorf("%d letters more, want none", got)
+		}
 	}
 }
 
 // Whoever tries user IDs reads the directory each time.
 func TestUnknownUsersCostTheBudgetOfTheNetwork(t *testing.T) {
-	r := newRig(t, setup{passcode: ceremony.PasscodeOptions{Budgets: ceremony.Budgets{Begun: ceremony.Budget{Times: 2, Per: time.Hour}}}})
-	for range 2 {
-		if err := r.initialize(t, ceremony.Recipient{UserID: uuid.NewString()}); !errors.Is(err, ceremony.ErrUnknownUser) {
-			t.Fatalf("unknown user: %v, want ErrUnknownUser", err)
+	for lookup, want := range map[bool]error{true: ceremony.ErrUnknownUser, false: nil} {
+		r := newRig(t, setup{
+			passcode: ceremony.PasscodeOptions{Budgets: ceremony.Budgets{Begun: ceremony.Budget{Times: 2, Per: time.Hour}}},
+			account:  ceremony.AccountOptions{Lookup: lookup},
+		})
+		for range 2 {
+			if err := r.initialize(t, ceremony.Recipient{UserID: uuid.NewString()}); !errors.Is(err, want) {
+				t.Fatalf("unknown user, look-up %v: %v, want %v", lookup, err, want)
+			}
 		}
+		wantLimit(t, "third unknown user", r.initialize(t, ceremony.Recipient{UserID: uuid.NewString()}), time.Hour)
 	}
-	wantLimit(t, "third unknown user", r.initialize(t, ceremony.Recipient{UserID: uuid.NewString()}), time.Hour)
 }

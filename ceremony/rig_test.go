@@ -48,6 +48,7 @@ type rig struct {
 	store     *store.Embedded
 	directory *directory.Directory
 	passcodes *ceremony.Passcodes
+	kept      ceremony.PasscodeOptions // of passcodes
 	passkeys  *ceremony.Passkeys
 	accounts  *ceremony.Accounts
 }
@@ -90,8 +91,8 @@ func newRig(t testing.TB, s setup) *rig {
 	})
 
 	s.passcode.Store, s.passcode.Directory, s.passcode.Letters, s.passcode.Outbox = r.store, r.directory, letters, r.box.outbox
-	s.passcode.MAC, s.passcode.Now = ring.MAC("passcode"), r.now
-	r.passcodes = ceremony.NewPasscodes(s.passcode)
+	s.passcode.MAC, s.passcode.Now, s.passcode.Lookup = ring.MAC("passcode"), r.now, s.account.Lookup
+	r.kept, r.passcodes = s.passcode, ceremony.NewPasscodes(s.passcode)
 	s.passkey.Store, s.passkey.Directory, s.passkey.Letters, s.passkey.Outbox = r.store, r.directory, letters, r.box.outbox
 	s.passkey.Now = r.now
 	r.passkeys = ceremony.NewPasskeys(s.passkey)
@@ -109,6 +110,13 @@ func (r *rig) user(t testing.TB, address string) directory.User {
 		t.Fatal(err)
 	}
 	return u
+}
+
+// passcodesOn returns passcodes as the rig's, that are kept elsewhere.
+func (r *rig) passcodesOn(s store.Store) *ceremony.Passcodes {
+	o := r.kept
+	o.Store = s
+	return ceremony.NewPasscodes(o)
 }
 
 // A clock stands until a test moves it.

@@ -13,7 +13,8 @@ type SignUp struct{ UserID, EmailID string }
 
 // SignUp promises an account to whoever will prove that they own address, for an
 // hour since it was last asked about. It makes nothing that lasts: who asks again
-// is promised the same.
+// is promised the same, also if the account was made meanwhile, or deleted. It is
+// made with these IDs once; later they only stand for whoever has the address.
 //
 // Where strangers may not look addresses up, everybody is promised something:
 // the owner of an address that has an account is signed in to it in the end, and

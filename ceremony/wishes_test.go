@@ -43,7 +43,7 @@ func TestStricterUserVerificationCounts(t *testing.T) {
 				if !named {
 					user = nil
 				}
-				options, err := r.passkeys.InitializeLogin(t.Context(), site, browser, user, wish)
+				options, err := r.passkeys.InitializeLogin(t.Context(), site, browser, user, idOf(user), wish)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -104,7 +104,7 @@ func TestWishThatIsNoWordForItIsMalformed(t *testing.T) {
 		"authenticatorAttachment": {Attachment: "crossplatform"},
 		"attestation":             {Attestation: "true"},
 	} {
-		_, err := r.passkeys.InitializeLogin(t.Context(), site, browser, nil, w)
+		_, err := r.passkeys.InitializeLogin(t.Context(), site, browser, nil, "", w)
 		if !errors.Is(err, ceremony.ErrMalformed) || !strings.Contains(err.Error(), field+" must be") {
 			t.Errorf("login with a wrong %s: %v, want ErrMalformed that names it", field, err)
 		}

@@ -197,8 +197,54 @@ func TestPasscodeIsAskedForByUser(t *testing.T) {
 	}
 }
 
-func TestPasscodeForNobodyIsRefused(t *testing.T) {
+// A 400 here would tell whether an account was made with IDs that were promised.
+func TestPasscodeForNobodyLooksAsAnyOther(t *testing.T) {
 	r := newRig(t, setup{})
+	r.client().signIn("ann@example.com")
+	ann := r.user("ann@example.com").ID
+	for name, ids := range map[string][2]string{
+		"nobody": {uuid.NewString(), ""}, "nobody, with an address": {uuid.NewString(), uuid.NewString()},
+		"no address of Ann's": {ann, uuid.NewString()},
+	} {
+		c := r.client()
+		a := c.forUser(ids[0], ids[1])
+		r.wantStatus(name, a, http.StatusOK)
+		var begun struct{ ID string }
+		a.decode(t, &begun)
+		for range 2 {
+			r.wantProblem(name, c.finalize(begun.ID, "000000"), 401, "wrong_passcode")
+		}
+		r.wantProblem(name, c.finalize(begun.ID, "000000"), 410, "too_many_attempts")
+	}
+	if letters := r.box.letters(t); len(letters) != 0 {
+		t.Errorf("%d letters, want none", len(letters))
+	}
+	signedIn := r.client().signIn("bob@example.com")
+	r.wantProblem("nobody, with Bob signed in", signedIn.forUser(uuid.NewString(), ""), 403, "other_user")
+	own := signedIn.forUser(r.user("bob@example.com").ID, uuid.NewString())
+	r.wantProblem("no address of his, with Bob signed in", own, 400, "unknown_address")
+}
+
+// The page that asks for a passcode says where it was sent, and a cookie that one
+// has made oneself leads to any ceremony.
+func TestPageDoesNotShowTheAddressOfAUserWhoIsNamed(t *testing.T) {
+	r := newRig(t, setup{})
+	r.client().signIn("ann@example.com")
+	eve := r.client()
+	eve.submit("/doorward/login", "email", "eve@example.com") // for the browser's cookie
+	a := eve.call("POST", "/doorward/passcode/login/initialize", `{"user_id":"`+r.user("ann@example.com").ID+`"}`,
+		"Origin", origin, "Sec-Fetch-Site", "same-origin")
+	r.wantStatus("initialize", a, http.StatusOK)
+	var begun struct{ ID string }
+	a.decode(t, &begun)
+	eve.cookies[r.cookie.Name+"-passcode"] = begun.ID
+	if page := eve.navigate("/doorward/login/passcode"); strings.Contains(page.body, "ann@example.com") || page.status == http.StatusOK {
+		t.Errorf("the page for Ann's passcode: %d\n%s", page.status, page.body)
+	}
+}
+
+func TestPasscodeForNobodyIsRefusedWhereStrangersMayKnow(t *testing.T) {
+	r := newRig(t, lookups)
 	r.client().signIn("ann@example.com")
 	ann := r.user("ann@example.com").ID
 	for _, tt := range []struct{ body, slug, message string }{

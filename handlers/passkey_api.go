@@ -9,6 +9,7 @@ import (
 
 	"github.com/doorward/doorward/ceremony"
 	"github.com/doorward/doorward/directory"
+	"github.com/doorward/doorward/session"
 )
 
 // loginInitialize hands out a challenge for a passkey. Any passkey of the site
@@ -20,11 +21,19 @@ func (h *Handlers) loginInitialize(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	user, err := h.asked(r, ask)
+	visitor, err := h.visitorOrNone(r)
 	if err != nil {
 		return err
 	}
-	options, err := h.o.Passkeys.InitializeLogin(r.Context(), r.site, h.beginner(w, r), user, ask.wishes)
+	user, err := h.asked(r, visitor, ask)
+	if err != nil {
+		return err
+	}
+	var visitorID string
+	if visitor != nil {
+		visitorID = visitor.Subject
+	}
+	options, err := h.o.Passkeys.InitializeLogin(r.Context(), r.site, h.beginner(w, r), user, visitorID, ask.wishes)
 	if err != nil {
 		return err
 	}
@@ -32,11 +41,7 @@ func (h *Handlers) loginInitialize(w http.ResponseWriter, r *request) error {
 }
 
 // asked returns whose passkeys may answer a login ceremony: nil for everybody's.
-func (h *Handlers) asked(r *request, ask passkeyOptions) (*directory.User, error) {
-	v, err := h.visitorOrNone(r)
-	if err != nil {
-		return nil, err
-	}
+func (h *Handlers) asked(r *request, v *session.Visitor, ask passkeyOptions) (*directory.User, error) {
 	id := ask.userID
 	switch {
 	case id == "" && v != nil && h.o.Policy.Admits(v.Identity): // else they sign in as somebody else

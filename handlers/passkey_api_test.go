@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/doorward/doorward/ceremony"
 	"github.com/doorward/doorward/integration/authenticator"
 )
 
@@ -215,4 +216,19 @@ func TestUserHandleOfNoUserIsMalformed(t *testing.T) {
 			t.Errorf("%s: message %q", name, p.Message)
 		}
 	}
+}
+
+// Who names users is a stranger to all but one of them.
+func TestLoginsForNamedUsersAreOneBudgetOfTheNetwork(t *testing.T) {
+	r := newRig(t, setup{accounts: lookups.accounts, logins: ceremony.Budget{Times: 2, Per: time.Hour}})
+	ann := r.client().signIn("ann@example.com")
+	r.client().signIn("bob@example.com")
+	ask := func(c *client, address string) answer {
+		return c.call("POST", "/doorward/webauthn/login/initialize", `{"user_id":"`+r.user(address).ID+`"}`)
+	}
+	r.wantStatus("Ann, by a stranger", ask(r.client(), "ann@example.com"), http.StatusOK)
+	r.wantStatus("Bob, by a stranger", ask(r.client(), "bob@example.com"), http.StatusOK)
+	r.wantProblem("Ann again", ask(r.client(), "ann@example.com"), 429, "too_many_requests")
+	r.wantProblem("Bob, by Ann", ask(ann, "bob@example.com"), 429, "too_many_requests")
+	r.wantStatus("Ann, by herself", ask(ann, "ann@example.com"), http.StatusOK)
 }

@@ -53,6 +53,7 @@ type setup struct {
 	api       handlers.API
 	apps      handlers.Apps
 	budgets   ceremony.Budgets
+	logins    ceremony.Budget         // of passkeys
 	accounts  ceremony.AccountOptions // Lookup, Closed, MaxAddresses and the budgets
 	mayDelete bool
 	verify    string // user verification
@@ -92,7 +93,7 @@ func newRig(t testing.TB, s setup) *rig {
 		Store: r.store, Keys: keys, Identities: handlers.Identities{Directory: r.directory, Now: r.now}, Now: r.now,
 	})
 	r.passkeys = ceremony.NewPasskeys(ceremony.PasskeyOptions{
-		Store: r.store, Directory: r.directory, Letters: letters, Outbox: r.box.outbox, UserVerification: s.verify, Now: r.now,
+		Store: r.store, Directory: r.directory, Letters: letters, Outbox: r.box.outbox, UserVerification: s.verify, Begun: s.logins, Now: r.now,
 	})
 	if s.allow == nil {
 		s.allow = []string{"*@example.com"}
@@ -110,7 +111,7 @@ func newRig(t testing.TB, s setup) *rig {
 		Path: "/doorward",
 		Passcodes: ceremony.NewPasscodes(ceremony.PasscodeOptions{
 			Store: r.store, Directory: r.directory, Letters: letters, Outbox: r.box.outbox, MAC: ring.MAC("passcode"),
-			Budgets: s.budgets, Now: r.now,
+			Budgets: s.budgets, Lookup: s.accounts.Lookup, Now: r.now,
 		}),
 		Passkeys: r.passkeys, Accounts: ceremony.NewAccounts(s.accounts), Sessions: r.sessions, Keys: keys, Directory: r.directory, Pages: pages,
 		Policy: policy.Union{{Allow: allow, Closed: s.accounts.Closed}}, MayDelete: s.mayDelete, Cookie: r.cookie, Fresh: 15 * time.Minute, API: s.api, Apps: s.apps,
