@@ -419,6 +419,35 @@ func TestSitesWithoutAnAPIHostAreNamedInTheLog(t *testing.T) {
 	}
 }
 
+// Whoever signed in at the API host would be sent back to sign in for ever.
+func TestWhatIsConfiguredForSitesThatAreNotThereIsNamedInTheLog(t *testing.T) {
+	for _, tt := range []struct{ name, global, want string }{
+		{"the site", "api {\nsites https://app.example.com\n}", ""},
+		{"another port", "api {\nsites https://app.example.com:8443\n}", `"site":"https://app.example.com:8443"`},
+		{"another host", "api {\nsites https://ap.example.com\n}", `"site":"https://ap.example.com"`},
+		{"the API host itself", "api {\nsites https://auth.example.com\n}", `"site":"https://auth.example.com"`},
+		{"the sites' domain", "relying_party example.com", ""},
+		{"another domain", "relying_party example.org", `"relying_party":"example.org"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			log := filepath.Join(dataHome(t), "log")
+			app := provisionCaddyfile(t, "{\nlog {\noutput file "+log+"\n}\ndoorward {\nmail log\n"+tt.global+"\n}\n}\nauth.example.com {\ndoorward_api\n}\napp.example.com {\ndoorward\n}\n")
+			if err := app.Start(); err != nil {
+				t.Fatal(err)
+			}
+			var said string
+			for line := range strings.Lines(read(t, log)) {
+				if strings.Contains(line, "no door here stands at") || strings.Contains(line, "in the domain of a relying party") {
+					said += line
+				}
+			}
+			if tt.want == "" && said != "" || !strings.Contains(said, tt.want) {
+				t.Errorf("the log says %q, want %q in it", said, tt.want)
+			}
+		})
+	}
+}
+
 // What docs/operations.md shows keeps the session tokens out of the access log, and
 // without it they are there.
 func TestLogFilterOfTheDocumentationRemovesSessionTokens(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -199,11 +200,34 @@ func (a *App) start() error {
 	if a.Mail == nil {
 		a.logger.Warn("no mail is configured: nobody can be sent a passcode; add mail to the doorward global option")
 	}
+	a.warnOfSites()
+	return nil
+}
+
+// warnOfSites tells of what is configured for sites that are not there: it is
+// valid, since another Caddy may have them, and mostly a slip. a.mu must be held.
+func (a *App) warnOfSites() {
 	if len(a.API.Sites) > 0 && !slices.ContainsFunc(a.doors, func(d *Handler) bool { return d.API }) {
 		a.logger.Warn("api sites does nothing here: it is for sessions that begin at a doorward_api host, and this configuration has none",
 			"sites", strings.Join(a.API.Sites, ", "))
 	}
-	return nil
+	for _, origin := range a.API.Sites {
+		_, authority, _ := strings.Cut(origin, "://")
+		asked := &http.Request{Host: authority}
+		if !slices.ContainsFunc(a.doors, func(d *Handler) bool {
+			site, ok := d.site.find(asked)
+			return ok && site.Origin == origin && !d.API
+		}) {
+			a.logger.Warn("no door here stands at a site of api sites: look at its scheme and port, unless another Caddy serves it", "site", origin)
+		}
+	}
+	for _, rp := range a.RelyingParties {
+		if len(a.doors) > 0 && !slices.ContainsFunc(a.doors, func(d *Handler) bool {
+			return slices.ContainsFunc(d.site.hosts, func(host string) bool { return inDomain(strings.TrimPrefix(host, "*."), rp.ID) })
+		}) {
+			a.logger.Warn("no site here is in the domain of a relying party: each has passkeys of its own", "relying_party", rp.ID)
+		}
+	}
 }
 
 // listen hears what other nodes end and change, until Cleanup.

@@ -137,10 +137,11 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			"logo":   text(&a.Pages.Logo),
 			"accent": color(&a.Pages.Accent),
 		}.checked(a.checkPages)),
-		"path":    options{"path": text(&a.Path)}.checked(a.checkPages)["path"],
-		"api":     a.parseAPI(),
-		"account": a.parseAccount(),
-		"apps":    a.parseApps(),
+		"token_header": moved("api { token_header on }"),
+		"path":         options{"path": text(&a.Path)}.checked(a.checkPages)["path"],
+		"api":          a.parseAPI(),
+		"account":      a.parseAccount(),
+		"apps":         a.parseApps(),
 	}.parse(d)
 	if err != nil {
 		return nil, err
@@ -313,6 +314,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	err := options{
 		"allow":  texts(&h.Allow),
 		"bypass": texts(&h.Bypass),
+		"api":    moved("the global option doorward { api }"),
 		"headers": block(options{
 			"token":  text(&h.Headers.Token),
 			"user":   text(&h.Headers.User),

@@ -273,6 +273,8 @@ func (m *Mail) validate() error {
 		return fmt.Errorf("mail log sends nothing: from, user, password and ca go with the URL of a server")
 	case !m.Log && m.URL == "":
 		return fmt.Errorf("mail wants the URL of a server, as smtp://user:password@host:587, or log")
+	case !m.Log && !slices.Contains([]string{"", "smtp", "smtps"}, schemeOf(m.URL)):
+		return fmt.Errorf("mail wants log, or the URL of a server that begins with smtp:// or smtps://")
 	case m.URL != "" && m.From == "":
 		return fmt.Errorf(`mail wants a sender: from "Example <no-reply@example.com>"`)
 	}

@@ -59,7 +59,7 @@ func TestValidateRefusesWhatCannotWork(t *testing.T) {
 		{"authorities that are not there", shared("store rediss://localhost {\n tls {\n ca /does/not/exist.pem\n}\n}"), []string{"store: reading tls ca", "/does/not/exist.pem"}},
 		{"authorities of PostgreSQL that are not there", shared("directory postgres://localhost/doorward?sslmode=verify-full&sslrootcert=/does/not/exist.pem"), []string{"directory: ", "/does/not/exist.pem"}},
 		{"a mode of TLS that PostgreSQL does not have", shared("directory postgres://localhost/doorward?sslmode=verify"), []string{"directory: ", "sslmode"}},
-		{"mail URL", global("mail localhost:25 {\n from a@example.com\n}") + site, []string{"mail"}},
+		{"mail URL", global("mail smtp://:587 {\n from a@example.com\n}") + site, []string{"mail"}},
 		{"mail sender", global("mail smtp://localhost:587 {\n from example\n}") + site, []string{"sender"}},
 		{"mail with a password that is not set", global("mail smtp://localhost:587 {\n from a@example.com\n password {env.DOORWARD_NOT_SET}\n}") + site, []string{"mail", "env.DOORWARD_NOT_SET"}},
 		{"mail with authorities that are not there", global("mail smtp://localhost:587 {\n from a@example.com\n ca /does/not/exist.pem\n}") + site, []string{"/does/not/exist.pem"}},
