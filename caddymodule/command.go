@@ -23,6 +23,7 @@ func init() {
 		Short: "Looks after the users, sessions and signing keys of a running Doorward",
 		Long: `
 Looks after users, sessions and signing keys, and moves them to another server.
+The program doorward knows these commands without the word in front of them, too.
 The commands talk to the running server by Caddy's admin API, on localhost:2019
 unless --address says otherwise. (apk-key-hash talks to nobody.)`,
 		CobraFunc: func(c *cobra.Command) {
@@ -35,10 +36,15 @@ unless --address says otherwise. (apk-key-hash talks to nobody.)`,
 }
 
 // ExpandArgs returns the arguments of a program that knows Doorward's
-// sub-commands without their prefix: "users list" is "doorward users list".
+// sub-commands without their prefix: "users list" is "doorward users list", and
+// "help users" is "help doorward users".
 func ExpandArgs(args []string) []string {
-	if len(args) > 1 && slices.Contains([]string{"users", "sessions", "keys", "export", "import", "apk-key-hash"}, args[1]) {
-		return slices.Insert(slices.Clone(args), 1, "doorward")
+	at := 1
+	if len(args) > 2 && args[1] == "help" {
+		at = 2
+	}
+	if len(args) > at && slices.Contains([]string{"users", "sessions", "keys", "export", "import", "apk-key-hash"}, args[at]) {
+		return slices.Insert(slices.Clone(args), at, "doorward")
 	}
 	return args
 }

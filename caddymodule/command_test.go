@@ -39,6 +39,9 @@ func TestSubcommandsNeedNoPrefix(t *testing.T) {
 		{[]string{"doorward", "apk-key-hash", "-"}, []string{"doorward", "doorward", "apk-key-hash", "-"}},
 		{[]string{"doorward", "doorward", "users", "list"}, []string{"doorward", "doorward", "users", "list"}},
 		{[]string{"doorward", "run", "users"}, []string{"doorward", "run", "users"}},
+		{[]string{"doorward", "help", "users"}, []string{"doorward", "help", "doorward", "users"}},
+		{[]string{"doorward", "help", "run"}, []string{"doorward", "help", "run"}},
+		{[]string{"doorward", "help"}, []string{"doorward", "help"}},
 		{[]string{"doorward"}, []string{"doorward"}},
 	} {
 		before := slices.Clone(tt.args)
