@@ -65,27 +65,31 @@ func (a *Accounts) SetPrimary(ctx context.Context, site Site, c Client, user dir
 	if !email.Primary {
 		a.notices.tellUser(site, c, user, mail.AddressPrimary, string(email.Address))
 	}
-	return a.again(ctx, user)
+	user, err = a.o.Directory.User(ctx, user.ID)
+	if err != nil {
+		return directory.User{}, fmt.Errorf("reading user again: %w", err)
+	}
+	return user, nil
 }
 
 // RemoveAddress takes one of user's addresses from them, tells them at the
-// primary one and at the one that is gone, and returns them as they are then.
+// primary one and at the one that is gone.
 //
 // It returns [directory.ErrNotFound] for an address that is not theirs,
 // [directory.ErrPrimary], a [LimitError], or a failure.
-func (a *Accounts) RemoveAddress(ctx context.Context, site Site, c Client, user directory.User, emailID string) (directory.User, error) {
+func (a *Accounts) RemoveAddress(ctx context.Context, site Site, c Client, user directory.User, emailID string) error {
 	email, err := a.change(ctx, user, emailID)
 	if err != nil {
-		return directory.User{}, err
+		return err
 	}
 	if err := a.o.Directory.RemoveEmail(ctx, user.ID, email.ID); err != nil {
-		return directory.User{}, fmt.Errorf("removing address: %w", err)
+		return fmt.Errorf("removing address: %w", err)
 	}
 	a.notices.tellUser(site, c, user, mail.AddressRemoved, string(email.Address))
 	if email.Verified { // else it may be a stranger's, whom the account does not concern
 		a.notices.tell(site, c, email.Address, mail.AddressRemoved, string(email.Address))
 	}
-	return a.again(ctx, user)
+	return nil
 }
 
 // change returns the address of user that has an ID, for them to change it. Each
@@ -100,15 +104,6 @@ func (a *Accounts) change(ctx context.Context, user directory.User, emailID stri
 		return directory.Email{}, err
 	}
 	return email, nil
-}
-
-// again returns user as they are by now.
-func (a *Accounts) again(ctx context.Context, user directory.User) (directory.User, error) {
-	user, err := a.o.Directory.User(ctx, user.ID)
-	if err != nil {
-		return directory.User{}, fmt.Errorf("reading user again: %w", err)
-	}
-	return user, nil
 }
 
 // Delete removes user with all they have, and tells them.

@@ -218,7 +218,7 @@ func TestAddressIsAddedOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.accounts.RemoveAddress(t.Context(), site, browser, ann, added.ID); err != nil {
+	if err := r.accounts.RemoveAddress(t.Context(), site, browser, ann, added.ID); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.finalize(t, third); !errors.Is(err, ceremony.ErrPasscodeGone) {
@@ -392,17 +392,17 @@ func TestOneUserChangesTheirAddressesALimitedNumberOfTimes(t *testing.T) {
 	r.box.letters(t)
 	_, err := r.accounts.SetPrimary(t.Context(), site, browser, ann, ann.Emails[1].ID)
 	wantLimit(t, "third change", err, time.Hour)
-	_, err = r.accounts.RemoveAddress(t.Context(), site, browser, ann, ann.Emails[1].ID)
+	err = r.accounts.RemoveAddress(t.Context(), site, browser, ann, ann.Emails[1].ID)
 	wantLimit(t, "third change, a removal", err, time.Hour)
 	kept, err := r.directory.User(t.Context(), ann.ID)
 	if primary, _ := kept.Primary(); err != nil || len(kept.Emails) != 2 || primary.Address != "ann@example.com" || len(r.box.letters(t)) != 0 {
 		t.Errorf("Ann has %+v (%v), or was told; want nothing changed", kept.Emails, err)
 	}
-	if _, err := r.accounts.RemoveAddress(t.Context(), site, browser, bob, bob.Emails[1].ID); err != nil {
+	if err := r.accounts.RemoveAddress(t.Context(), site, browser, bob, bob.Emails[1].ID); err != nil {
 		t.Errorf("another user: %v", err)
 	}
 	r.advance(time.Hour)
-	if _, err := r.accounts.RemoveAddress(t.Context(), site, browser, ann, ann.Emails[1].ID); err != nil {
+	if err := r.accounts.RemoveAddress(t.Context(), site, browser, ann, ann.Emails[1].ID); err != nil {
 		t.Errorf("an hour later: %v", err)
 	}
 }

@@ -124,7 +124,7 @@ func TestAccountsFailRatherThanRefuseWhenAStoreIsAway(t *testing.T) {
 			wantFailure(t, "Finalize by who is signed in", err)
 			_, err = r.accounts.SetPrimary(t.Context(), site, browser, ann, work.ID)
 			wantFailure(t, "SetPrimary", err)
-			_, err = r.accounts.RemoveAddress(t.Context(), site, browser, ann, work.ID)
+			err = r.accounts.RemoveAddress(t.Context(), site, browser, ann, work.ID)
 			wantFailure(t, "RemoveAddress", err)
 			if tt.name == "store" {
 				return // the rest asks the directory alone

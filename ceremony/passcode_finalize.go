@@ -224,12 +224,7 @@ func (p *Passcodes) markVerified(ctx context.Context, user directory.User, a dir
 // they once added an address somewhere else does not make that a key to it.
 func admitted(door Door, user directory.User, a directory.Address) bool {
 	user = proved(user, a)
-	by := user
-	by.Emails = append([]directory.Email(nil), user.Emails...)
-	for i := range by.Emails {
-		by.Emails[i].Primary = by.Emails[i].Address == a
-	}
-	return !user.Disabled && door.Admits(user) && door.Admits(by)
+	return !user.Disabled && door.Admits(user) && door.Admits(user.WithPrimary(a))
 }
 
 // proved returns user as they are once they have proved that they own a.

@@ -17,8 +17,9 @@ import (
 // navigator.credentials.get, as JSON. With user nil, any of the site's passkeys
 // may answer; else only those of user, and the options tell which passkeys they
 // have: user is known to be the one who asks, or strangers may find out such
-// things. visitor is the ID of the user who is signed in and asks, or empty. It returns ErrMalformed for wishes that cannot be had, a [LimitError],
-// or a failure.
+// things. visitor is the ID of the user who is signed in and asks, or empty. It
+// returns ErrMalformed for wishes that cannot be had, a [LimitError], or a
+// failure.
 func (p *Passkeys) InitializeLogin(ctx context.Context, site Site, c Client, user *directory.User, visitor string, w Wishes) ([]byte, error) {
 	if err := w.check(); err != nil {
 		return nil, err

@@ -144,7 +144,7 @@ func TestPromiseOutlivesTheAddressOfItsAccount(t *testing.T) {
 	if in.User, err = r.accounts.SetPrimary(t.Context(), site, browser, in.User, work.ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = r.accounts.RemoveAddress(t.Context(), site, browser, in.User, promised.EmailID); err != nil {
+	if err = r.accounts.RemoveAddress(t.Context(), site, browser, in.User, promised.EmailID); err != nil {
 		t.Fatal(err)
 	}
 	r.box.letters(t)

@@ -3,6 +3,7 @@ package directory
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"slices"
 	"time"
 )
 
@@ -64,6 +65,16 @@ func (u User) Primary() (Email, bool) {
 		}
 	}
 	return Email{}, false
+}
+
+// WithPrimary returns u as they would be if this address of theirs, and no other,
+// were the primary one. The directory is not changed.
+func (u User) WithPrimary(a Address) User {
+	u.Emails = slices.Clone(u.Emails)
+	for i := range u.Emails {
+		u.Emails[i].Primary = u.Emails[i].Address == a
+	}
+	return u
 }
 
 // Handle returns the WebAuthn user handle: the 16 bytes of the ID, which say

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/doorward/doorward/ceremony"
@@ -41,11 +40,10 @@ func (h *Handlers) addAddressForm(w http.ResponseWriter, r *request) error {
 // address is the visitor's.
 func (h *Handlers) sendAddressPasscode(w http.ResponseWriter, r *request, v *session.Visitor, emailID string) error {
 	to := ceremony.Recipient{UserID: v.Subject, EmailID: emailID, Visitor: v.Subject}
-	begun, err := h.o.Passcodes.Initialize(r.Context(), r.site, door{h.o.Policy}, h.bound(w, r), to)
+	begun, err := h.initialize(r, h.bound(w, r), to)
 	if err != nil {
 		return err
 	}
-	h.logger().Info("passcode asked for", "to", begun.Address.Masked(), "withheld", begun.Withheld, "user", v.Subject, "client", h.o.ClientAddress(r.Request))
 	h.o.Cookie.SetBeside(w, cookieAddress, strings.Join([]string{begun.ID, emailID, v.Subject}, "."), begun.Lifetime)
 	return nil
 }
@@ -215,7 +213,7 @@ func (h *Handlers) removeAddress(r *request, v *session.Visitor, id string) erro
 	if err := h.o.Sessions.EndAll(r.Context(), user.ID, v.ID); err != nil {
 		return err
 	}
-	if user, err = h.o.Accounts.RemoveAddress(r.Context(), r.site, h.client(r), user, email.ID); err != nil {
+	if err := h.o.Accounts.RemoveAddress(r.Context(), r.site, h.client(r), user, email.ID); err != nil {
 		return err
 	}
 	h.logger().Info("address removed", "user", user.ID, "address", email.Address.Masked())
@@ -248,11 +246,7 @@ func (h *Handlers) locksOut(user directory.User, email directory.Email) bool {
 	if !email.Verified || !door.Admits(user) { // it cannot be, or there is nothing to lose
 		return false
 	}
-	user.Emails = slices.Clone(user.Emails)
-	for i := range user.Emails {
-		user.Emails[i].Primary = user.Emails[i].ID == email.ID
-	}
-	return !door.Admits(user)
+	return !door.Admits(user.WithPrimary(email.Address))
 }
 
 // userChanged makes a change of a user's addresses take effect in all their

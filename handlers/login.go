@@ -88,7 +88,11 @@ func (h *Handlers) initialize(r *request, c ceremony.Client, to ceremony.Recipie
 	if err != nil {
 		return ceremony.Passcode{}, err
 	}
-	h.logger().Info("passcode asked for", "to", begun.Address.Masked(), "withheld", begun.Withheld, "client", h.o.ClientAddress(r.Request))
+	logger := h.logger()
+	if to.Visitor != "" {
+		logger = logger.With("user", to.Visitor)
+	}
+	logger.Info("passcode asked for", "to", begun.Address.Masked(), "withheld", begun.Withheld, "client", h.o.ClientAddress(r.Request))
 	return begun, nil
 }
 
