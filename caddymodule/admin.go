@@ -37,6 +37,7 @@ func (*adminAPI) Routes() []caddy.AdminRoute {
 		"DELETE /doorward/users/{who}":               removeUser,
 		"POST /doorward/users/{who}/disable":         disableUser,
 		"POST /doorward/users/{who}/enable":          enableUser,
+		"POST /doorward/users/{who}/unlock":          unlockUser,
 		"PUT /doorward/users/{who}/groups":           setUserGroups,
 		"GET /doorward/users/{who}/sessions":         listSessions,
 		"DELETE /doorward/users/{who}/sessions":      endSessions,
@@ -209,6 +210,14 @@ func enableUser(o operator, r *http.Request) (any, error)  { return setDisabled(
 
 func setDisabled(o operator, r *http.Request, disabled bool) (any, error) {
 	u, err := o.disable(r.Context(), r.PathValue("who"), disabled)
+	if err != nil {
+		return nil, err
+	}
+	return newAdminUser(u), nil
+}
+
+func unlockUser(o operator, r *http.Request) (any, error) {
+	u, err := o.unlock(r.Context(), r.PathValue("who"))
 	if err != nil {
 		return nil, err
 	}

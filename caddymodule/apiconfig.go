@@ -23,10 +23,9 @@ type API struct {
 	CORS []string `json:"cors,omitempty"`
 
 	// TokenHeader hands the session token to clients that are none of our pages in
-	// the header X-Auth-Token, instead of a cookie. Caddy's access log, which leaves
-	// out cookies, has these tokens among the response headers then, unless a filter
-	// of the log deletes the field resp_headers>X-Auth-Token (docs/operations.md):
-	// whoever reads them is signed in.
+	// the header X-Auth-Token, instead of a cookie. Caddy's access log has no line of
+	// the answers that do, and Doorward's log has one instead; a proxy in front may
+	// log the token.
 	TokenHeader bool `json:"token_header,omitempty"`
 
 	// Sites lists the origins of sites whose doors let sessions in that began at a

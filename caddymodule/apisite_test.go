@@ -8,13 +8,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/caddyserver/caddy/v2"
 
 	"github.com/doorward/doorward/mail/mailtest"
 	"github.com/doorward/doorward/session"
@@ -443,42 +440,6 @@ func TestWhatIsConfiguredForSitesThatAreNotThereIsNamedInTheLog(t *testing.T) {
 			}
 			if tt.want == "" && said != "" || !strings.Contains(said, tt.want) {
 				t.Errorf("the log says %q, want %q in it", said, tt.want)
-			}
-		})
-	}
-}
-
-// What docs/operations.md shows keeps the session tokens out of the access log, and
-// without it they are there.
-func TestLogFilterOfTheDocumentationRemovesSessionTokens(t *testing.T) {
-	filter := regexp.MustCompile(`(?s)\tformat filter \{.*?\n\t\t\}\n`).FindString(read(t, "../docs/operations.md"))
-	if filter == "" {
-		t.Fatal("docs/operations.md shows no filter")
-	}
-	for _, tt := range []struct {
-		name, filter string
-		want         bool
-	}{
-		{"with the filter", filter, false},
-		{"without", "", true},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			s := newStreet(t, "token_header on")
-			log := filepath.Join(t.TempDir(), "log")
-			logged := strings.Replace(s.caddyfile("token_header on"), s.auth+" {\n", s.auth+" {\n\tlog {\n\t\toutput file "+log+"\n"+tt.filter+"\t}\n", 1)
-			if err := load(t, logged); err != nil {
-				t.Fatal(err)
-			}
-			token := s.token(t, s.auth, "", "ann@example.com")
-			if err := caddy.Stop(); err != nil { // which waits until all is written
-				t.Fatal(err)
-			}
-			content := read(t, log)
-			if !strings.Contains(content, "/passcode/login/finalize") {
-				t.Fatalf("the log does not have the request:\n%s", content)
-			}
-			if got := strings.Contains(content, token); got != tt.want {
-				t.Errorf("the session token is in the log: %v, want %v", got, tt.want)
 			}
 		})
 	}

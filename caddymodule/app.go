@@ -70,6 +70,9 @@ type App struct {
 	// Passkey says what is asked of passkeys.
 	Passkey Passkey `json:"passkey,omitzero"`
 
+	// Limits bound what strangers, and people, can do within a time.
+	Limits Limits `json:"limits,omitzero"`
+
 	// API says how programs, native apps and scripts of other sites are served.
 	API API `json:"api,omitzero"`
 
@@ -148,6 +151,11 @@ func (a *App) Provision(ctx caddy.Context) error {
 
 // startTimeout bounds how long the backends may take to answer at the start.
 const startTimeout = 30 * time.Second
+
+// letterSpread is how long a letter with a passcode may wait for its turn: nothing to
+// its reader, and long enough that what sending it costs does not show in the time of
+// the answer that follows.
+const letterSpread = 500 * time.Millisecond
 
 // Start opens the backends, makes what is missing (tables, the secret, the first
 // key) and lets requests in. If it fails, the requests that wait for it are
@@ -277,19 +285,22 @@ func (a *App) makeCore() error {
 		}),
 		passcodes: ceremony.NewPasscodes(ceremony.PasscodeOptions{
 			Store: kept, Directory: a.directory.Directory, Letters: a.letters, Outbox: a.outbox,
-			MAC:    a.ring.MAC("passcode"),
-			Lookup: a.API.AccountLookup,
-			Digits: a.Passcode.Digits, Lifetime: time.Duration(a.Passcode.Lifetime), Attempts: a.Passcode.Attempts,
+			MAC: a.ring.MAC("passcode"), Browsers: a.ring.MAC("known browser"),
+			Lookup: a.API.AccountLookup, Budgets: a.Limits.ofPasscodes(),
+			Digits: a.Passcode.Digits, Lifetime: time.Duration(a.Passcode.Lifetime), Attempts: a.Passcode.Attempts, Spread: letterSpread,
 			Now: now,
 		}),
 		passkeys: ceremony.NewPasskeys(ceremony.PasskeyOptions{
 			Store: kept, Directory: a.directory.Directory, Letters: a.letters, Outbox: a.outbox,
 			UserVerification: a.Passkey.UserVerification,
-			Now:              now,
+			Begun:            a.Limits.PasskeyLogins.budget(), Registrations: a.Limits.NewPasskeys.budget(),
+			Now: now,
 		}),
 		accounts: ceremony.NewAccounts(ceremony.AccountOptions{
 			Store: kept, Directory: a.directory.Directory, Letters: a.letters, Outbox: a.outbox,
 			Lookup: a.API.AccountLookup, Closed: a.API.Signup == signupClosed, MaxAddresses: a.Account.MaxAddresses,
+			Lookups: a.Limits.Lookups.budget(), SignUps: a.Limits.Signups.budget(),
+			Additions: a.Limits.NewAddresses.budget(), Changes: a.Limits.AddressChanges.budget(),
 			Now: now,
 		}),
 	}

@@ -114,7 +114,7 @@ func TestCommandsMoveADirectory(t *testing.T) {
 	}
 	wantOnly(t, dir, "site.export", "old.db")
 
-	admin, base = loadBackup(t, filepath.Join(dir, "new.db"), quoted(newSecret))
+	admin, _ = loadBackup(t, filepath.Join(dir, "new.db"), quoted(newSecret))
 	if _, err := runCommand(admin, "import", file); err == nil || !strings.Contains(err.Error(), "behind the one of this: secret {new} {old}") {
 		t.Errorf("import without the old secret: %v, want what to do", err)
 	}

@@ -76,6 +76,19 @@ func init() {
 //		passkey {
 //			user_verification preferred | required | discouraged
 //		}
+//		limits {
+//			letters         <times> <duration>
+//			passcodes       <times> <duration>
+//			tries           <times> <duration>
+//			wrong_passcodes <times> <duration>
+//			network_tries   <times> <duration>
+//			lookups         <times> <duration>
+//			signups         <times> <duration>
+//			new_addresses   <times> <duration>
+//			address_changes <times> <duration>
+//			passkey_logins  <times> <duration>
+//			new_passkeys    <times> <duration>
+//		}
 //		pages {
 //			name   <name>
 //			logo   <path-or-url>
@@ -132,6 +145,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		"passkey": block(options{
 			"user_verification": choice(&a.Passkey.UserVerification, "preferred", "required", "discouraged"),
 		}),
+		"limits": a.parseLimits(),
 		"pages": block(options{
 			"name":   text(&a.Pages.Name),
 			"logo":   text(&a.Pages.Logo),

@@ -96,6 +96,7 @@ func usersCommand(t *terminal) *cobra.Command {
 		},
 		t.change("disable <user>", "Signs a user out everywhere, and lets them sign in no more", "POST", "/disable", "disabled"),
 		t.change("enable <user>", "Lets a disabled user sign in again", "POST", "/enable", "enabled"),
+		t.change("unlock <user>", "Lets passcodes of a user count again after too many wrong ones, and letters go out", "POST", "/unlock", "unlocked"),
 		t.change("remove <user>", "Removes a user with their passkeys, and signs them out everywhere", "DELETE", "", "removed"),
 		t.groupsCommand(),
 	)

@@ -82,6 +82,8 @@ func TestCommandsLookAfterUsersSessionsAndKeys(t *testing.T) {
 		{"users disable ann@example.com", "disabled ann@example.com\n", ""},
 		{"users list", "disabled", ""},
 		{"users enable ann@example.com", "enabled ann@example.com\n", ""},
+		{"users unlock ann@example.com", "unlocked ann@example.com\n", ""},
+		{"users unlock bob@example.com", "", "no such user"},
 		{"users list --json", `"email": "ann@example.com"`, ""},
 		{"sessions list ann@example.com", "LAST SEEN", ""},
 		{"sessions list nobody@example.com", "", "no such user"},

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -244,7 +243,7 @@ func (a *App) validate() error {
 			return err
 		}
 	}
-	for _, check := range []func() error{a.API.validate, a.Account.validate, a.Apps.validate} {
+	for _, check := range []func() error{a.Limits.validate, a.API.validate, a.Account.validate, a.Apps.validate} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -292,10 +291,8 @@ func (rp *RelyingParty) validate() error {
 		if strings.HasPrefix(o, "android:apk-key-hash:") || strings.HasPrefix(o, "ios:bundle-id:") {
 			continue
 		}
-		u, err := url.Parse(o)
-		if err != nil || u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())) || !isHostname(u.Hostname()) ||
-			o != u.Scheme+"://"+strings.ToLower(u.Host) {
-			return fmt.Errorf("relying party %s: origin %q: want https:// and a host in lower case, without a path, or android:apk-key-hash:...", rp.ID, o)
+		if !isOrigin(o) {
+			return fmt.Errorf("relying party %s: origin %q: want https:// and a host in lower case, without a path, or android:apk-key-hash: and a hash", rp.ID, o)
 		}
 	}
 	return nil

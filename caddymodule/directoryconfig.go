@@ -41,7 +41,7 @@ var postgresSchemes = []string{"postgres", "postgresql"}
 
 var (
 	errDirectoryURL        = errors.New("want embedded, embedded:/path/to/file, or a PostgreSQL URL: postgres://user:password@host/database")
-	errDirectoryRedis      = errors.New("Redis is for the store: store redis://...; what lasts is kept embedded or in PostgreSQL")
+	errDirectoryRedis      = errors.New("what lasts is kept embedded or in PostgreSQL; Redis is for what expires (store redis://...)")
 	errDirectoryEmbedded   = errors.New("an embedded directory has no options: they are for PostgreSQL")
 	errDirectoryParameters = errors.New("what follows the ? of the URL cannot be read: percent-encode special characters")
 )

@@ -11,14 +11,14 @@ import (
 )
 
 // configured are the types whose exported fields are the configuration.
-var configured = []any{App{}, Store{}, Wait{}, TLS{}, Directory{}, Mail{}, RelyingParty{}, Session{}, Passcode{}, Passkey{}, API{}, Account{}, Apps{}, AndroidApp{}, Pages{}, Handler{}, Headers{}}
+var configured = []any{App{}, Store{}, Wait{}, TLS{}, Directory{}, Mail{}, RelyingParty{}, Session{}, Passcode{}, Passkey{}, Limits{}, Limit{}, API{}, Account{}, Apps{}, AndroidApp{}, Pages{}, Handler{}, Headers{}}
 
 // A field without a comment is missing from the documentation that is generated
 // from it; one without omitempty clutters every configuration with a zero that
 // means the default.
 func TestEveryOptionIsDocumentedAndOptional(t *testing.T) {
 	documented := make(map[string]string)
-	for _, file := range []string{"app.go", "config.go", "storeconfig.go", "certificate.go", "directoryconfig.go", "apiconfig.go", "apps.go", "handler.go"} {
+	for _, file := range []string{"app.go", "config.go", "storeconfig.go", "certificate.go", "directoryconfig.go", "limits.go", "apiconfig.go", "apps.go", "handler.go"} {
 		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)

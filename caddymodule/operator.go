@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/doorward/doorward/ceremony"
 	"github.com/doorward/doorward/directory"
 	"github.com/doorward/doorward/handlers"
 	"github.com/doorward/doorward/session"
@@ -19,11 +20,14 @@ type operator struct {
 	directory *directory.Directory
 	sessions  *session.Sessions
 	keys      *session.KeySet
+	passcodes *ceremony.Passcodes
+	passkeys  *ceremony.Passkeys
+	accounts  *ceremony.Accounts
 }
 
 // operator returns what an operator can do to a running app.
 func (a *App) operator() operator {
-	return operator{a.directory.Directory, a.core.sessions, a.core.keys}
+	return operator{a.directory.Directory, a.core.sessions, a.core.keys, a.core.passcodes, a.core.passkeys, a.core.accounts}
 }
 
 // errNoUser and errNoSession tell an operator what is not there.
@@ -117,6 +121,19 @@ func (o operator) disable(ctx context.Context, who string, disabled bool) (direc
 	return o.changed(ctx, u.ID, what, "")
 }
 
+// unlock gives a user whole budgets again: of letters, of tries, and of wrong
+// passcodes.
+func (o operator) unlock(ctx context.Context, who string) (directory.User, error) {
+	u, err := o.find(ctx, who)
+	if err != nil {
+		return directory.User{}, err
+	}
+	if err := o.passcodes.Unlock(ctx, u); err != nil {
+		return directory.User{}, err
+	}
+	return u, o.note(ctx, u.ID, "user_unlocked", "")
+}
+
 // setGroups replaces the groups of a user.
 func (o operator) setGroups(ctx context.Context, who string, groups []string) (directory.User, error) {
 	u, err := o.find(ctx, who)
@@ -140,7 +157,11 @@ func (o operator) remove(ctx context.Context, who string) error {
 	}
 	identity := handlers.IdentityOf(u, now())
 	identity.Disabled = true
-	return errors.Join(o.sessions.IdentityChanged(ctx, identity), o.note(ctx, u.ID, "user_removed", ""))
+	return errors.Join(
+		o.sessions.IdentityChanged(ctx, identity),
+		o.passcodes.Forget(ctx, u.ID), o.passkeys.Forget(ctx, u.ID), o.accounts.Forget(ctx, u.ID),
+		o.note(ctx, u.ID, "user_removed", ""),
+	)
 }
 
 // changed tells the sessions of a change to a user, and returns them as they are

@@ -58,6 +58,22 @@ func (p *passage) presented(r *http.Request) *http.Request {
 	return &as
 }
 
+// sent returns r as the client sent it, for whoever refuses it: a cookie that is no
+// good is taken back from the browser at the last door, too.
+func (p *passage) sent(r *http.Request) *http.Request {
+	if p == nil {
+		return r
+	}
+	as := *r
+	as.Header = r.Header.Clone()
+	for name, values := range map[string][]string{"Cookie": p.cookie, "Authorization": p.authorization} {
+		if len(values) > 0 {
+			as.Header[name] = values
+		}
+	}
+	return &as
+}
+
 // note lets later doors know the visitor.
 func (p *passage) note(g guest) {
 	if p != nil {

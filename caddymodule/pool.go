@@ -22,13 +22,8 @@ var pool = caddy.NewUsagePool()
 // poolKey identifies a connection: by what it is and where it leads.
 type poolKey struct{ kind, where string }
 
-// openable is a backend that is opened when the configuration starts, not when
-// it is provisioned: caddy validate provisions, and must change nothing.
-type openable interface {
-	Open(ctx context.Context) error
-	Close() error
-}
-
+// pooledStore is opened when the configuration starts, not when it is provisioned:
+// caddy validate provisions, and must change nothing. So is [pooledDirectory].
 type pooledStore struct {
 	store.Store
 	open func(context.Context) error

@@ -22,14 +22,21 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	h.headers.Strip(r)
 	socket := stripUpgrade(r)
+	if !fromProxy(r) {
+		session.StripHops(r.Header)
+	}
 	if !h.app.awaitReady(r.Context()) {
 		h.cookie.Cut(r.Header) // error routes may lead to an app
 		w.Header().Set("Retry-After", "5")
 		w.Header().Set("Cache-Control", "no-store")
 		return caddyhttp.Error(http.StatusServiceUnavailable, handlers.Unready)
 	}
+	if tooEarly(w, r) {
+		return nil
+	}
 	if own, ok := h.ours(r); ok {
 		h.own.ServeHTTP(w, own)
+		h.logWithoutToken(w, r)
 		return nil
 	}
 	p := h.passage(r)
@@ -42,7 +49,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		err = h.introduce(r, g)
 	}
 	if err != nil {
-		h.own.Refuse(w, r, requestURI(r), err)
+		h.own.Refuse(w, p.sent(r), requestURI(r), err)
 		return nil
 	}
 	p.note(g)
@@ -88,8 +95,13 @@ func (h *Handler) answers(r *http.Request) bool {
 // opens reports whether a request is open to everybody. A matcher that fails
 // opens nothing, nor does one that does not match a path that the app may read as
 // another: /x/..;/admin is not /admin/* to Caddy, and is to some app servers.
+//
+// A bypass opens pages and no WebSocket: many apps take a handshake at any path.
 func (h *Handler) opens(r *http.Request) bool {
-	if h.policy.Bypass.Opens(r.URL.Path, r.URL.EscapedPath()) {
+	if kept(r) {
+		return false
+	}
+	if r.Header["Upgrade"] == nil && h.policy.Bypass.Opens(r.URL.Path, r.URL.EscapedPath()) {
 		return true
 	}
 	if len(h.match) == 0 || !policy.Plain(r.URL.Path) || r.URL.Opaque != "" {
@@ -115,6 +127,9 @@ func (h *Handler) admit(r *http.Request, p *passage, socket bool) (guest, error)
 	}
 	if !h.policy.Admits(g.Identity) {
 		return guest{}, handlers.NotAdmitted
+	}
+	if kept(r) && !socket {
+		return guest{}, handlers.NotForwarded
 	}
 	if socket && elsewhere(r, site.Origin) {
 		return guest{}, handlers.CrossOrigin

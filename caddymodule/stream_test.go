@@ -283,8 +283,14 @@ func TestWhatStaysOpenIsKnownByItsRequest(t *testing.T) {
 		{"a WebSocket", "GET", []string{"Connection", "Upgrade", "Upgrade", "websocket"}, true},
 		{"another protocol", "GET", []string{"Connection", "Upgrade", "Upgrade", "h2c"}, false},
 		{"a WebSocket over HTTP/2", "CONNECT", []string{":protocol", "websocket"}, true},
+		{"another protocol over HTTP/2", "CONNECT", []string{":protocol", "connect-udp"}, false},
+		{"a tunnel over HTTP/2", "CONNECT", nil, false},
+		{"a tunnel that says it is a WebSocket", "CONNECT", []string{"Connection", "Upgrade", "Upgrade", "websocket"}, false},
 	} {
 		r := httptest.NewRequest(tt.method, "http://localhost/", nil)
+		if tt.method == "CONNECT" {
+			r.Proto, r.ProtoMajor = "HTTP/2.0", 2
+		}
 		for i := 0; i+1 < len(tt.header); i += 2 {
 			r.Header.Set(tt.header[i], tt.header[i+1])
 		}

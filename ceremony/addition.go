@@ -21,7 +21,8 @@ type addition struct {
 	Most    int               `json:"most"` // addresses that the user may have
 }
 
-// additions keeps additions under the ID that the address will have.
+// additions keeps additions under the ID that the address will have, and lists
+// those of each user.
 type additions struct{ store store.Store }
 
 // keep keeps an addition for an hour.
@@ -32,6 +33,26 @@ func (s additions) keep(ctx context.Context, a addition) error {
 	}
 	if err := s.store.Put(ctx, additionKey(a.EmailID), value, additionLifetime); err != nil {
 		return fmt.Errorf("keeping address to add: %w", err)
+	}
+	if err := s.store.Add(ctx, additionsKey(a.UserID), a.EmailID, additionLifetime); err != nil {
+		return fmt.Errorf("keeping address to add: %w", err)
+	}
+	return nil
+}
+
+// forget ends all additions of a user.
+func (s additions) forget(ctx context.Context, userID string) error {
+	ids, err := s.store.Members(ctx, additionsKey(userID))
+	if err != nil {
+		return fmt.Errorf("listing addresses to add: %w", err)
+	}
+	for _, id := range ids {
+		if err := s.store.Delete(ctx, additionKey(id)); err != nil {
+			return fmt.Errorf("removing address to add: %w", err)
+		}
+		if err := s.store.Remove(ctx, additionsKey(userID), id); err != nil {
+			return fmt.Errorf("removing address to add: %w", err)
+		}
 	}
 	return nil
 }
@@ -58,5 +79,7 @@ func (s additions) take(ctx context.Context, emailID string) error {
 	}
 	return nil
 }
+
+func additionsKey(userID string) string { return "addresses/" + userID }
 
 func additionKey(emailID string) string { return "address/" + emailID }

@@ -30,7 +30,7 @@ func (a *Accounts) AddAddress(ctx context.Context, c Client, user directory.User
 		return directory.Email{}, ErrTooManyAddresses
 	}
 	now := a.o.Now()
-	if _, err := spend(ctx, a.o.Store, now, a.o.Additions, "addresses-begun", user.ID); err != nil {
+	if _, err := spend(ctx, a.o.Store, now, a.o.Additions, additionsBudget, user.ID); err != nil {
 		return directory.Email{}, err
 	}
 	if a.o.Lookup {
@@ -100,7 +100,7 @@ func (a *Accounts) change(ctx context.Context, user directory.User, emailID stri
 	if !ok {
 		return directory.Email{}, directory.ErrNotFound
 	}
-	if _, err := spend(ctx, a.o.Store, a.o.Now(), a.o.Changes, "addresses-changed", user.ID); err != nil {
+	if _, err := spend(ctx, a.o.Store, a.o.Now(), a.o.Changes, changesBudget, user.ID); err != nil {
 		return directory.Email{}, err
 	}
 	return email, nil

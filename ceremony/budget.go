@@ -18,6 +18,11 @@ type Budget struct {
 
 // Budgets bound what strangers can do. They hold across ceremonies and nodes, so
 // that beginning again resets nothing.
+//
+// A browser in which the owner of an address has signed in before (see
+// [Client.Known]) spends none of them for that address, but budgets of its own, of
+// the same size: so nobody can shut out the people whose addresses they know, not
+// even from the same network.
 type Budgets struct {
 	// Letters to one address, and asked for under one user ID. Default: 10 an hour.
 	Letters Budget
@@ -29,6 +34,12 @@ type Budgets struct {
 	// and under one user ID, right or wrong. Default: 20 an hour.
 	Tries Budget
 
+	// Wrong passcodes for one address, and for one account by all of its addresses,
+	// until its owner signs in ([Passcodes.Proved]). While they are spent, a right
+	// passcode is a wrong one, and nobody is told. Default: 100 in 7 days (NIST SP
+	// 800-63B, section 5.2.2).
+	Wrong Budget
+
 	// TriesFrom one network, so that one passcode tried on many addresses meets a
 	// wall. Default: 300 an hour.
 	TriesFrom Budget
@@ -36,10 +47,35 @@ type Budgets struct {
 
 // withDefaults returns b with the defaults filled in.
 func (b Budgets) withDefaults() Budgets {
+	if b.Wrong.Times == 0 {
+		b.Wrong = Budget{100, 7 * 24 * time.Hour}
+	}
 	return Budgets{
-		Letters: b.Letters.or(10), Begun: b.Begun.or(100), Tries: b.Tries.or(20), TriesFrom: b.TriesFrom.or(300),
+		Letters: b.Letters.or(10), Begun: b.Begun.or(100), Tries: b.Tries.or(20), Wrong: b.Wrong, TriesFrom: b.TriesFrom.or(300),
 	}
 }
+
+// The names of budgets in the store.
+const (
+	lettersBudget       = "letters"
+	passcodesBudget     = "passcodes-begun"
+	triesBudget         = "passcode-tries"
+	wrongBudget         = "passcodes-wrong"
+	triesFromBudget     = "passcode-tries-from"
+	lookupsBudget       = "lookups"
+	signUpsBudget       = "sign-ups-begun"
+	additionsBudget     = "addresses-begun"
+	changesBudget       = "addresses-changed"
+	loginsBudget        = "logins-begun"
+	registrationsBudget = "registrations-begun"
+
+	// asNamed ends the name of a budget of whatever a stranger named, and knownTo
+	// that of a budget which all known browsers of a user share. A known browser's
+	// own ends in knownAs.
+	asNamed = "-as"
+	knownTo = "-known-to"
+	knownAs = "-known-as"
+)
 
 // or returns b if it says something, and else times an hour.
 func (b Budget) or(times int64) Budget {
@@ -66,11 +102,11 @@ func (e *LimitError) Error() string { return "ceremony: budget spent" }
 
 // spend takes one from who's budget and returns what is left of it, or a
 // [LimitError] if there was none left. It counts first, so that callers at the
-// same time cannot share one.
+// same time cannot share one. An error that is no LimitError is a failure: what
+// the budget is for is not done then.
 func spend(ctx context.Context, s store.Store, now time.Time, b Budget, name, who string) (Limit, error) {
-	window := now.UnixNano() / int64(b.Per)
-	ends := time.Unix(0, (window+1)*int64(b.Per))
-	n, err := s.Count(ctx, "budget/"+name+"/"+who+"/"+strconv.FormatInt(window, 36), ends.Sub(now))
+	window, ends := b.window(now)
+	n, err := s.Count(ctx, budgetKey(name, who, window), ends.Sub(now))
 	if err != nil {
 		return Limit{}, fmt.Errorf("counting %s: %w", name, err)
 	}
@@ -79,6 +115,25 @@ func spend(ctx context.Context, s store.Store, now time.Time, b Budget, name, wh
 		return limit, &LimitError{Limit: limit, RetryAfter: limit.Reset}
 	}
 	return limit, nil
+}
+
+// refill gives who a whole budget again.
+func refill(ctx context.Context, s store.Store, now time.Time, b Budget, name, who string) error {
+	window, _ := b.window(now)
+	if err := s.Delete(ctx, budgetKey(name, who, window)); err != nil {
+		return fmt.Errorf("refilling %s: %w", name, err)
+	}
+	return nil
+}
+
+// window returns the number of b's window that now is in, and when that ends.
+func (b Budget) window(now time.Time) (number int64, ends time.Time) {
+	number = now.UnixNano() / int64(b.Per)
+	return number, time.Unix(0, (number+1)*int64(b.Per))
+}
+
+func budgetKey(name, who string, window int64) string {
+	return "budget/" + name + "/" + who + "/" + strconv.FormatInt(window, 36)
 }
 
 // spend takes one from a budget, of the name under which a ceremony was begun, and
@@ -91,13 +146,13 @@ func (p *Passcodes) spend(ctx context.Context, now time.Time, b Budget, name str
 	if as == "" {
 		as = string(pending.Address)
 	}
-	if _, err := spend(ctx, p.o.Store, now, b, name+"-as", as); err != nil {
+	if _, err := spend(ctx, p.o.Store, now, b, name+asNamed, as); err != nil {
 		return false, err
 	}
 	left := true
 	for _, who := range behind {
 		_, err := spend(ctx, p.o.Store, now, b, name, who)
-		if limit := (*LimitError)(nil); errors.As(err, &limit) && !p.o.Lookup {
+		if spent(err) && !p.o.Lookup {
 			left, err = false, nil
 		}
 		if err != nil {
@@ -105,4 +160,11 @@ func (p *Passcodes) spend(ctx context.Context, now time.Time, b Budget, name str
 		}
 	}
 	return left, nil
+}
+
+// spent reports whether err says that a budget is spent, rather than that it could
+// not be counted.
+func spent(err error) bool {
+	var limit *LimitError
+	return errors.As(err, &limit)
 }

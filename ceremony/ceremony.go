@@ -131,6 +131,11 @@ type Client struct {
 	// cookies, who hold an unguessable ceremony ID or challenge instead.
 	Binding string
 
+	// Known are the users who have signed in with this browser before
+	// ([Browsers.Read]). A ceremony for an address of one of them is counted against
+	// the browser, and not against budgets that strangers can spend.
+	Known []Known
+
 	Network  string // the client's address, or the network that it is in
 	Agent    string // "Firefox on Linux"
 	Language string // Accept-Language

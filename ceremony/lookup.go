@@ -29,7 +29,7 @@ func (a *Accounts) Lookup(ctx context.Context, site Site, c Client, address stri
 	if err != nil {
 		return Found{}, Limit{}, err
 	}
-	limit, err := spend(ctx, a.o.Store, a.o.Now(), a.o.Lookups, "lookups", c.Network)
+	limit, err := a.spendLookup(ctx, c, parsed)
 	if err != nil {
 		return Found{}, limit, err
 	}
@@ -46,6 +46,19 @@ func (a *Accounts) Lookup(ctx context.Context, site Site, c Client, address stri
 		return Found{}, limit, err
 	}
 	return Found{UserID: user.ID, EmailID: email.ID, Verified: true, HasPasskey: len(passkeys) > 0}, limit, nil
+}
+
+// spendLookup takes one from the budget of who looks an address up: a network, or
+// a browser in which its owner has signed in before, and may want to again.
+func (a *Accounts) spendLookup(ctx context.Context, c Client, address directory.Address) (Limit, error) {
+	known, err := knownToOwner(ctx, a.o.Directory, c, address)
+	if err != nil {
+		return Limit{}, err
+	}
+	if known != nil {
+		return spendKnown(ctx, a.o.Store, a.o.Now(), a.o.Lookups, lookupsBudget, *known)
+	}
+	return spend(ctx, a.o.Store, a.o.Now(), a.o.Lookups, lookupsBudget, c.Network)
 }
 
 // emailOf returns the address of user that is a.

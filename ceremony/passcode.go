@@ -26,6 +26,9 @@ type PasscodeOptions struct {
 	Outbox    Outbox
 	MAC       *secret.MAC // keys what is kept of a passcode
 
+	// Browsers keys the marks of known browsers. Without it, no browser is known.
+	Browsers *secret.MAC
+
 	// Lookup lets strangers find out who has an account, as [AccountOptions].Lookup
 	// does. Without it, a ceremony begins for whatever user ID a stranger names.
 	Lookup bool
@@ -33,7 +36,13 @@ type PasscodeOptions struct {
 	Digits   int           // 6 to 10; default: 6 (NIST SP 800-63B, section 5.1.3.2)
 	Lifetime time.Duration // default: 5 minutes
 	Attempts int64         // at one passcode; default: 3
-	Budgets  Budgets
+
+	// Spread is a time in which a letter leaves at a random moment. Whether one is
+	// sent at all would show otherwise in how long whatever is asked next takes.
+	// Default: it leaves at once.
+	Spread time.Duration
+
+	Budgets Budgets
 
 	Now func() time.Time // default: time.Now
 }
@@ -63,6 +72,9 @@ func NewPasscodes(o PasscodeOptions) *Passcodes {
 	o.Budgets = o.Budgets.withDefaults()
 	return &Passcodes{o, promises{o.Store}, additions{o.Store}, notices{o.Letters, o.Outbox, o.Now}}
 }
+
+// Browsers returns what makes and reads the marks of known browsers.
+func (p *Passcodes) Browsers() Browsers { return Browsers{p.o.Browsers, p.o.Now} }
 
 // Digits returns how many digits a passcode has.
 func (p *Passcodes) Digits() int { return p.o.Digits }
@@ -94,6 +106,7 @@ type pendingPasscode struct {
 	Address   directory.Address `json:"address"`
 	MAC       []byte            `json:"mac"`
 	Binding   []byte            `json:"binding,omitempty"`
+	Origin    string            `json:"origin"` // of the site, which the letter names
 	CreatedAt time.Time         `json:"created"`
 
 	// Named is the user ID that whoever began it gave in place of the address,
@@ -120,8 +133,12 @@ func (p *Passcodes) Initialize(ctx context.Context, site Site, door Door, c Clie
 	if err != nil {
 		return Passcode{}, err
 	}
+	known, err := p.knownTo(ctx, c, to)
+	if err != nil {
+		return Passcode{}, err
+	}
 	now := p.o.Now()
-	begun, err := spend(ctx, p.o.Store, now, p.o.Budgets.Begun, "passcodes-begun", c.Network)
+	begun, err := p.spendBegun(ctx, now, c, known)
 	if err != nil {
 		return Passcode{}, err
 	}
@@ -129,7 +146,7 @@ func (p *Passcodes) Initialize(ctx context.Context, site Site, door Door, c Clie
 	if err != nil {
 		return Passcode{}, err
 	}
-	left, err := p.spend(ctx, now, p.o.Budgets.Letters, "letters", pending, string(pending.Address))
+	left, err := p.spendLetter(ctx, now, pending, known)
 	if err != nil {
 		return Passcode{}, err
 	}
@@ -149,7 +166,8 @@ func (p *Passcodes) Initialize(ctx context.Context, site Site, door Door, c Clie
 	if err != nil {
 		return Passcode{}, fmt.Errorf("writing letter: %w", err)
 	}
-	pending.MAC, pending.Binding, pending.CreatedAt = p.o.MAC.Sum(id, code), bind(c.Binding), now
+	letter.Within = p.o.Spread
+	pending.MAC, pending.Binding, pending.CreatedAt, pending.Origin = p.o.MAC.Sum(id, code), bind(c.Binding), now, site.Origin
 	value, err := json.Marshal(pending)
 	if err != nil {
 		return Passcode{}, err
@@ -167,6 +185,25 @@ func (p *Passcodes) Initialize(ctx context.Context, site Site, door Door, c Clie
 		ID: id, Address: pending.Address, CreatedAt: now, Lifetime: p.o.Lifetime,
 		Limit: begun, Withheld: !wanted,
 	}, nil
+}
+
+// spendBegun takes one from the budget of who begins a ceremony: a network, or a
+// browser that is known to the ceremony's user.
+func (p *Passcodes) spendBegun(ctx context.Context, now time.Time, c Client, known *Known) (Limit, error) {
+	if known != nil {
+		return spendKnown(ctx, p.o.Store, now, p.o.Budgets.Begun, passcodesBudget, *known)
+	}
+	return spend(ctx, p.o.Store, now, p.o.Budgets.Begun, passcodesBudget, c.Network)
+}
+
+// spendLetter takes one from the budget of letters, and reports whether one may be
+// sent.
+func (p *Passcodes) spendLetter(ctx context.Context, now time.Time, pending pendingPasscode, known *Known) (bool, error) {
+	if known != nil {
+		_, err := spendKnown(ctx, p.o.Store, now, p.o.Budgets.Letters, lettersBudget, *known)
+		return err == nil, err
+	}
+	return p.spend(ctx, now, p.o.Budgets.Letters, lettersBudget, pending, string(pending.Address))
 }
 
 // wanted reports whether whoever reads the mail of a ceremony's address shall

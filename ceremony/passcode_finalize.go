@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/doorward/doorward/directory"
 	"github.com/doorward/doorward/mail"
@@ -27,10 +28,13 @@ type Answer struct {
 // they are told at their primary address.
 //
 // It returns ErrWrongPasscode, ErrTooManyAttempts, ErrPasscodeGone,
-// ErrPasscodeExpired, ErrNotAllowed, a [LimitError], or a failure; ErrOtherUser,
-// which leaves the passcode as it was; and of the addition of an address
-// ErrTooManyAddresses.
+// ErrPasscodeExpired, ErrNotAllowed, a [LimitError], or a failure; ErrMalformed
+// and ErrOtherUser, which cost no attempt; and of the addition of an address
+// ErrTooManyAddresses. One of the first four may be wrapped in a [GuessingError].
 func (p *Passcodes) Finalize(ctx context.Context, site Site, door Door, c Client, answer Answer) (SignIn, error) {
+	if normalize(answer.Passcode) == "" { // a slip of the finger, and no guess
+		return SignIn{}, fmt.Errorf("%w: no passcode", ErrMalformed)
+	}
 	id, ok := canonicalID(answer.ID)
 	if !ok {
 		return SignIn{}, ErrPasscodeGone
@@ -40,6 +44,11 @@ func (p *Passcodes) Finalize(ctx context.Context, site Site, door Door, c Client
 	pending, err := p.pending(ctx, id)
 	if err != nil {
 		return SignIn{}, err
+	}
+	// Who is talked into telling the passcode of one site, which the letter names, does
+	// not open another with it.
+	if pending.Origin != site.Origin {
+		return SignIn{}, ErrPasscodeGone
 	}
 	if pending.Adds != nil && pending.Adds.UserID != answer.Visitor {
 		return SignIn{}, ErrOtherUser
@@ -76,17 +85,21 @@ func (p *Passcodes) verify(ctx context.Context, c Client, id, code string, pendi
 		return ErrPasscodeGone
 	}
 	now := p.o.Now()
-	owner, err := p.owner(ctx, pending)
+	counted, err := p.spendTry(counting, now, c, pending)
 	if err != nil {
 		return err
 	}
-	look, err := p.spend(counting, now, p.o.Budgets.Tries, "passcode-tries", pending, string(pending.Address), owner)
-	if err != nil {
-		return err
+	err = p.compare(counting, now, c, id, code, pending, attempts, counted.look)
+	if counted.last != nil && err != nil {
+		counted.last.err = err
+		return counted.last
 	}
-	if _, err := spend(counting, p.o.Store, now, p.o.Budgets.TriesFrom, "passcode-tries-from", c.Network); err != nil {
-		return err
-	}
+	return err
+}
+
+// compare returns nil if a passcode is the one of a ceremony and look says that it
+// may be looked at, or how it is refused. The last attempt ends the ceremony.
+func (p *Passcodes) compare(ctx context.Context, now time.Time, c Client, id, code string, pending pendingPasscode, attempts int64, look bool) error {
 	switch {
 	case !bound(pending.Binding, c.Binding):
 		return ErrPasscodeGone
@@ -97,23 +110,10 @@ func (p *Passcodes) verify(ctx context.Context, c Client, id, code string, pendi
 	case attempts < p.o.Attempts:
 		return ErrWrongPasscode
 	}
-	if err := p.o.Store.Delete(counting, passcodeKey(id)); err != nil {
+	if err := p.o.Store.Delete(ctx, passcodeKey(id)); err != nil {
 		return fmt.Errorf("removing passcode: %w", err)
 	}
 	return ErrTooManyAttempts
-}
-
-// owner returns the ID of the user who has a ceremony's address, or, for as much
-// work, another name of nobody.
-func (p *Passcodes) owner(ctx context.Context, pending pendingPasscode) (string, error) {
-	user, err := p.o.Directory.UserByAddress(ctx, pending.Address)
-	if errors.Is(err, directory.ErrNotFound) {
-		return "nobody/" + string(pending.Address), nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("looking up user: %w", err)
-	}
-	return user.ID, nil
 }
 
 // signIn returns the user who has just proved that they own the address.

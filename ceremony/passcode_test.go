@@ -77,7 +77,8 @@ func TestPasscodeIsReadAsPeopleTypeIt(t *testing.T) {
 		{"with a digit more", func(c string) string { return c + "0" }, ceremony.ErrWrongPasscode},
 		{"with a digit less", func(c string) string { return c[:5] }, ceremony.ErrWrongPasscode},
 		{"with a zero byte behind", func(c string) string { return c + "\x00" }, ceremony.ErrWrongPasscode},
-		{"empty", func(string) string { return "" }, ceremony.ErrWrongPasscode},
+		{"nothing but space", func(string) string { return " \t-" }, ceremony.ErrMalformed},
+		{"empty", func(string) string { return "" }, ceremony.ErrMalformed},
 	}
 	for _, tt := range tests {
 		id, code := r.begin(t, "ann@example.com")

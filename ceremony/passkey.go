@@ -106,6 +106,17 @@ func (p *Passkeys) relyingParty(site Site) (*webauthn.WebAuthn, error) {
 	return rp, nil
 }
 
+// checkOrigin returns an error unless a client says, to the byte, one of the origins
+// that rp accepts ceremonies from. Browsers write an origin in one way (RFC 6454,
+// section 6.2); the library reads a URL, and finds one in capitals, with a user or
+// with a path the same.
+func checkOrigin(rp *webauthn.WebAuthn, client protocol.CollectedClientData) error {
+	if slices.Contains(rp.Config.RPOrigins, client.Origin) || slices.Contains(rp.Config.RPOpaqueOrigins, client.Origin) {
+		return nil
+	}
+	return fmt.Errorf("%w: it was used from an origin that is not accepted", ErrPasskey)
+}
+
 // CheckRelyingParty returns an error that says what is wrong with a site's
 // relying party, if anything is.
 func CheckRelyingParty(site Site) error {

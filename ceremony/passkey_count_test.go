@@ -27,14 +27,21 @@ func TestSignCountThatDoesNotGrowIsRefused(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t, setup{})
-			a := newAuthenticator()
-			r.register(t, a, r.user(t, "ann@example.com"))
+			a, ann := newAuthenticator(), r.user(t, "ann@example.com")
+			r.register(t, a, ann)
 			counting := func(n uint32) change { return func(a *authenticator.Answer) { a.SignCount = n } }
 			if _, err := r.login(t, a, counting(tt.before)); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := r.login(t, a, counting(tt.then)); !errors.Is(err, tt.want) {
 				t.Errorf("%d after %d: %v, want %v", tt.then, tt.before, err, tt.want)
+			}
+			events, err := r.directory.Events(t.Context(), ann.ID, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if noted := len(events) == 1 && events[0].Type == "passkey_clone_suspected"; noted != (tt.want != nil) {
+				t.Errorf("the last audit record: %+v", events)
 			}
 			if tt.want == nil {
 				return

@@ -1,6 +1,8 @@
 package ceremony_test
 
 import (
+	"bytes"
+	"encoding/base64"
 	"errors"
 	"slices"
 	"strings"
@@ -16,6 +18,8 @@ var origins = []string{
 	"http://app.example.com", "https://app.example.com:8443", "https://app.example.com.", "https://sibling.example.com",
 	"https://example.com", "https://evilapp.example.com", "https://app.example.com.evil.test", "https://evil.test",
 	"https://app.example.com@evil.test", "null", "", "android:apk-key-hash:AAAA", "file://",
+	"HTTPS://app.example.com", "https://APP.example.com", "https://app.example.com:443", "https://app.example.com/", "https://app.example.com/path",
+	"https://evil.test@app.example.com", "https://app.example.com?x", "https://app.example.com#x", " https://app.example.com", "https://app.example.com ",
 }
 
 // What a browser or an authenticator writes, forged: each valid but for one
@@ -88,6 +92,21 @@ func TestForgedAssertionIsRefusedAndSpendsItsChallenge(t *testing.T) {
 	}
 }
 
+// recoded changes bytes of the attestation object, which nothing signs without
+// attestation.
+func recoded(old, changed string) change {
+	return func(a *authenticator.Answer) {
+		a.Amend = func(c map[string]any) {
+			response := c["response"].(map[string]any)
+			object, err := base64.RawURLEncoding.DecodeString(response["attestationObject"].(string))
+			if err != nil || bytes.Count(object, []byte(old)) != 1 {
+				panic("nothing to change in the attestation object")
+			}
+			response["attestationObject"] = encode(bytes.Replace(object, []byte(old), []byte(changed), 1))
+		}
+	}
+}
+
 func TestForgedRegistrationIsRefusedAndSpendsItsChallenge(t *testing.T) {
 	r := newRig(t, setup{})
 	ann := r.user(t, "ann@example.com")
@@ -95,6 +114,10 @@ func TestForgedRegistrationIsRefusedAndSpendsItsChallenge(t *testing.T) {
 	forged := forgeries()
 	forged["type of a login"] = func(a *authenticator.Answer) { a.Type = "webauthn.get" }
 	forged["not discoverable"] = func(a *authenticator.Answer) { a.Discoverable = &no }
+	forged["an algorithm that was not asked for"] = recoded("\x01\x02\x03\x26", "\x01\x02\x03\x28")
+	forged["a key of another algorithm"] = recoded("\x01\x02\x03\x26", "\x01\x02\x03\x27")
+	forged["a key of another type"] = recoded("\x01\x02\x03\x26", "\x01\x01\x03\x26")
+	forged["a key of another curve"] = recoded("\x03\x26\x20\x01", "\x03\x26\x20\x02")
 	want := map[string]error{
 		"no credential in it":            ceremony.ErrMalformed,
 		"credential ID of 1024 bytes":    ceremony.ErrMalformed,

@@ -3,6 +3,8 @@ package ceremony
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -24,11 +26,7 @@ func (p *Passkeys) InitializeLogin(ctx context.Context, site Site, c Client, use
 	if err := w.check(); err != nil {
 		return nil, err
 	}
-	name, who := "logins-begun", c.Network
-	if user != nil && user.ID == visitor { // a budget of their own, which strangers of another network do not spend
-		name, who = "logins-begun-as", user.ID+"/"+c.Network
-	}
-	if _, err := spend(ctx, p.o.Store, p.o.Now(), p.o.Begun, name, who); err != nil {
+	if err := p.spendBegun(ctx, c, user, visitor); err != nil {
 		return nil, err
 	}
 	rp, err := p.relyingParty(site)
@@ -58,6 +56,31 @@ func (p *Passkeys) InitializeLogin(ctx context.Context, site Site, c Client, use
 	return p.keep(ctx, ceremonyLogin, pending, options)
 }
 
+// spendBegun takes one from the budget of who begins a login ceremony: a network, a
+// browser that is known to the user, or, if none is named, to anybody who may still
+// sign in, or somebody who is signed in, from a network. Strangers spend none but the
+// first.
+func (p *Passkeys) spendBegun(ctx context.Context, c Client, user *directory.User, visitor string) error {
+	now := p.o.Now()
+	if user != nil && user.ID == visitor {
+		// Hashed, so that no key of the store names a user who may be gone by then.
+		sum := sha256.Sum256([]byte(user.ID + "/" + c.Network))
+		_, err := spend(ctx, p.o.Store, now, p.o.Begun, loginsBudget+asNamed, base64.RawURLEncoding.EncodeToString(sum[:]))
+		return err
+	}
+	known, err := c.live(ctx, p.o.Directory, func(k Known) bool { return user == nil || k.UserID == user.ID })
+	if err != nil {
+		return err
+	}
+	if known != nil {
+		i := slices.IndexFunc(c.Known, func(k Known) bool { return k.UserID == known.ID })
+		_, err = spendKnown(ctx, p.o.Store, now, p.o.Begun, loginsBudget, c.Known[i])
+		return err
+	}
+	_, err = spend(ctx, p.o.Store, now, p.o.Begun, loginsBudget, c.Network)
+	return err
+}
+
 // FinalizeLogin returns whose passkey answered a login ceremony's challenge.
 // response is the PublicKeyCredential as JSON.
 //
@@ -85,6 +108,9 @@ func (p *Passkeys) FinalizeLogin(ctx context.Context, site Site, door Door, c Cl
 	if err != nil {
 		return SignIn{}, err
 	}
+	if err := checkOrigin(rp, parsed.Response.CollectedClientData); err != nil {
+		return SignIn{}, err
+	}
 	who := &account{user, []webauthn.Credential{credential(passkey)}}
 	if pending.UserID != "" {
 		// The ceremony allowed all of the user's passkeys; the library wants to see
@@ -109,7 +135,7 @@ func (p *Passkeys) FinalizeLogin(ctx context.Context, site Site, door Door, c Cl
 	})
 	switch {
 	case errors.Is(err, directory.ErrSignCount):
-		return SignIn{}, fmt.Errorf("%w: sign count did not grow, the authenticator may have been cloned", ErrPasskey)
+		return SignIn{}, p.suspectClone(ctx, c, passkey)
 	case errors.Is(err, directory.ErrNotFound): // removed meanwhile
 		return SignIn{}, ErrUnknownPasskey
 	case err != nil:
@@ -119,6 +145,19 @@ func (p *Passkeys) FinalizeLogin(ctx context.Context, site Site, door Door, c Cl
 		return SignIn{}, ErrNotAllowed
 	}
 	return SignIn{User: user, Methods: methods(passkey, flags), Passkey: passkey}, nil
+}
+
+// suspectClone notes that a passkey answered whose count did not grow, for operators
+// to find, and returns why it is refused: of two authenticators that have its key one
+// may be a thief's, and nobody knows which.
+func (p *Passkeys) suspectClone(ctx context.Context, c Client, passkey directory.Passkey) error {
+	err := p.o.Directory.Record(context.WithoutCancel(ctx), directory.Event{
+		At: p.o.Now(), Type: "passkey_clone_suspected", UserID: passkey.UserID, Detail: passkey.Name, Client: c.Network,
+	})
+	if err != nil {
+		return fmt.Errorf("recording that a passkey may be cloned: %w", err)
+	}
+	return fmt.Errorf("%w: sign count did not grow, the authenticator may have been cloned", ErrPasskey)
 }
 
 // methods returns how a passkey proved its user. That the authenticator verified

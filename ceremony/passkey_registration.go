@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/go-webauthn/webauthn/protocol"
+	"github.com/go-webauthn/webauthn/protocol/webauthncose"
 	"github.com/go-webauthn/webauthn/webauthn"
 
 	"github.com/doorward/doorward/directory"
@@ -19,7 +20,7 @@ func (p *Passkeys) InitializeRegistration(ctx context.Context, site Site, c Clie
 	if err := w.check(); err != nil {
 		return nil, err
 	}
-	if _, err := spend(ctx, p.o.Store, p.o.Now(), p.o.Registrations, "registrations-begun", user.ID); err != nil {
+	if _, err := spend(ctx, p.o.Store, p.o.Now(), p.o.Registrations, registrationsBudget, user.ID); err != nil {
 		return nil, err
 	}
 	rp, err := p.relyingParty(site)
@@ -75,6 +76,9 @@ func (p *Passkeys) FinalizeRegistration(ctx context.Context, site Site, c Client
 	if err != nil {
 		return directory.Passkey{}, err
 	}
+	if err := checkOrigin(rp, parsed.Response.CollectedClientData); err != nil {
+		return directory.Passkey{}, err
+	}
 	if required := pending.Data.UserVerification == protocol.VerificationRequired; required &&
 		!parsed.Response.AttestationObject.AuthData.Flags.HasUserVerified() {
 		return directory.Passkey{}, ErrUserVerification
@@ -82,6 +86,11 @@ func (p *Passkeys) FinalizeRegistration(ctx context.Context, site Site, c Client
 	made, err := rp.CreateCredential(&account{user: user}, pending.Data, parsed)
 	if err != nil {
 		return directory.Passkey{}, unverified(err)
+	}
+	// Without attestation nothing is signed when a passkey is made, and the library
+	// looks at the key's algorithm alone.
+	if _, err := webauthncose.ParsePublicKey(made.PublicKey); err != nil {
+		return directory.Passkey{}, fmt.Errorf("%w: its public key is not one of its algorithm", ErrPasskey)
 	}
 	if rk := made.Extensions.RK; rk != nil && !*rk {
 		return directory.Passkey{}, fmt.Errorf("%w: it cannot be found without naming its user (credProps.rk is false)", ErrPasskey)

@@ -74,10 +74,7 @@ func newRig(t testing.TB, s setup) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ring, err := secret.NewRing([]byte("a secret of thirty-two bytes 123"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	ring := newRing(t, rigSecret)
 	r.box = &mailbox{arrived: make(chan mail.Message, 4096)}
 	s.outbox.Workers, s.outbox.Now = 1, r.now
 	r.box.outbox = mail.NewOutbox(r.box, s.outbox)
@@ -92,6 +89,7 @@ func newRig(t testing.TB, s setup) *rig {
 
 	s.passcode.Store, s.passcode.Directory, s.passcode.Letters, s.passcode.Outbox = r.store, r.directory, letters, r.box.outbox
 	s.passcode.MAC, s.passcode.Now, s.passcode.Lookup = ring.MAC("passcode"), r.now, s.account.Lookup
+	s.passcode.Browsers = ring.MAC("known browser")
 	r.kept, r.passcodes = s.passcode, ceremony.NewPasscodes(s.passcode)
 	s.passkey.Store, s.passkey.Directory, s.passkey.Letters, s.passkey.Outbox = r.store, r.directory, letters, r.box.outbox
 	s.passkey.Now = r.now
@@ -100,6 +98,22 @@ func newRig(t testing.TB, s setup) *rig {
 	s.account.Now = r.now
 	r.accounts = ceremony.NewAccounts(s.account)
 	return r
+}
+
+// rigSecret is the operator's.
+const rigSecret = "a secret of thirty-two bytes 123"
+
+func newRing(t testing.TB, secrets ...string) *secret.Ring {
+	t.Helper()
+	var all [][]byte
+	for _, s := range secrets {
+		all = append(all, []byte(s))
+	}
+	ring, err := secret.NewRing(all...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ring
 }
 
 // user adds a user to the directory, who has proved their address.

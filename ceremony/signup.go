@@ -29,7 +29,7 @@ func (a *Accounts) SignUp(ctx context.Context, door Door, c Client, address stri
 	if err != nil {
 		return SignUp{}, Limit{}, err
 	}
-	limit, err := spend(ctx, a.o.Store, a.o.Now(), a.o.SignUps, "sign-ups-begun", c.Network)
+	limit, err := spend(ctx, a.o.Store, a.o.Now(), a.o.SignUps, signUpsBudget, c.Network)
 	if err != nil {
 		return SignUp{}, limit, err
 	}

@@ -62,6 +62,8 @@ func (h *Handlers) deleteAccount(w http.ResponseWriter, r *request, v *session.V
 	if err := h.o.Sessions.IdentityChanged(r.Context(), gone); err != nil {
 		return fmt.Errorf("ending the sessions of a deleted user: %w", err)
 	}
+	h.forgetUser(r.Context(), v.Subject)
 	h.forget(w)
+	h.disown(w, r, v.Subject)
 	return nil
 }

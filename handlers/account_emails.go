@@ -96,11 +96,11 @@ func (h *Handlers) verifyAddressForm(w http.ResponseWriter, r *request) error {
 		return h.changed(w, r, "", err)
 	}
 	answer := ceremony.Answer{ID: id, Passcode: r.PostForm.Get("passcode"), Visitor: v.Subject}
-	in, err := h.o.Passcodes.Finalize(r.Context(), r.site, door{h.o.Policy}, c, answer)
-	if errors.Is(err, ceremony.ErrWrongPasscode) {
+	in, err := h.finalize(r, c, answer)
+	if status := askAgain(err); status != 0 {
 		page := h.askAddressPasscode(address)
 		page.Problem = web.WrongPasscode
-		return h.page(w, r, http.StatusUnprocessableEntity, page)
+		return h.page(w, r, status, page)
 	}
 	if err == nil && in.Added == "" { // of a sign-in: the cookie is not as we set it
 		err = ceremony.ErrPasscodeGone

@@ -29,6 +29,7 @@ var (
 	errNotFresh    = errors.New("the sign-in is not recent enough")
 	errNotAdmitted = errors.New("signed in, but not admitted")
 	errNoCookies   = errors.New("the browser sent no cookies back")
+	errUnready     = errors.New("not ready")
 	errPanic       = errors.New("panic")
 
 	// errAddressField is directory.ErrAddress of a field that is named address.

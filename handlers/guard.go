@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 
 	"github.com/doorward/doorward/ceremony"
@@ -47,10 +48,18 @@ func (h *Handlers) guard(r *http.Request, site ceremony.Site, k kind) error {
 	if from := r.Header.Get("Sec-Fetch-Site"); from != "" && from != "same-origin" && from != "none" {
 		return errCrossOrigin
 	}
-	if origins := r.Header["Origin"]; len(origins) > 1 || len(origins) == 1 && origins[0] != site.Origin {
+	switch origins := r.Header["Origin"]; {
+	case len(origins) > 1, len(origins) == 1 && origins[0] != site.Origin:
+		return errCrossOrigin
+	case len(origins) == 0 && refersElsewhere(r.Referer(), site.Origin): // an old browser
 		return errCrossOrigin
 	}
 	return nil
+}
+
+// refersElsewhere reports whether a Referer is one, and not of a page of origin.
+func refersElsewhere(referer, origin string) bool {
+	return referer != "" && referer != origin && !strings.HasPrefix(referer, origin+"/")
 }
 
 // browser reports whether a page of the site itself made the request: then
@@ -160,7 +169,8 @@ func network(address string) string {
 //
 // It takes only what cannot be read in two ways: a path that begins with one
 // slash and is followed by printable ASCII, without backslashes (which browsers
-// read as slashes) and dot segments.
+// read as slashes) and dot segments. With its escapes decoded, as the app or a
+// redirect of the app's may have it, it has to be such a path still.
 func (h *Handlers) returnTarget(target string) string {
 	const fallback = "/"
 	if len(target) == 0 || len(target) > 2048 || target[0] != '/' {
@@ -171,19 +181,22 @@ func (h *Handlers) returnTarget(target string) string {
 			return fallback
 		}
 	}
-	path, _, _ := strings.Cut(target, "?")
-	path, _, _ = strings.Cut(path, "#")
-	if strings.HasPrefix(path, "//") {
+	u, err := url.Parse(target)
+	if err != nil || strings.HasPrefix(target, "//") || strings.HasPrefix(u.Path, "//") {
 		return fallback
 	}
-	for segment := range strings.SplitSeq(path, "/") {
-		switch strings.ReplaceAll(strings.ToLower(segment), "%2e", ".") {
-		case ".", "..":
+	for i := range len(u.Path) {
+		if c := u.Path[i]; c < ' ' || c == 0x7f || c == '\\' {
+			return fallback
+		}
+	}
+	for segment := range strings.SplitSeq(u.Path, "/") {
+		if segment == "." || segment == ".." {
 			return fallback
 		}
 	}
 	// The sign-in pages themselves would send the visitor round in circles.
-	if path == h.o.Path || strings.HasPrefix(path, h.o.Path+"/") && path != h.o.Path+"/account" {
+	if h.Owns(u.Path) && u.EscapedPath() != h.o.Path+"/account" {
 		return fallback
 	}
 	return target

@@ -148,11 +148,11 @@ func (h *Handlers) passcodeForm(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return h.showLogin(w, r, err, web.LoginPage{Return: target, Passkeys: true})
 	}
-	in, err := h.o.Passcodes.Finalize(r.Context(), r.site, door{h.o.Policy}, c, ceremony.Answer{ID: id, Passcode: r.PostForm.Get("passcode")})
-	if errors.Is(err, ceremony.ErrWrongPasscode) {
+	in, err := h.finalize(r, c, ceremony.Answer{ID: id, Passcode: r.PostForm.Get("passcode")})
+	if status := askAgain(err); status != 0 {
 		page := h.askPasscode(target, address)
 		page.Problem = web.WrongPasscode
-		return h.page(w, r, http.StatusUnprocessableEntity, page)
+		return h.page(w, r, status, page)
 	}
 	if err != nil {
 		return h.showLogin(w, r, err, web.LoginPage{Return: target, Email: string(address), Passkeys: true})
@@ -167,6 +167,18 @@ func (h *Handlers) passcodeForm(w http.ResponseWriter, r *request) error {
 		}
 	}
 	return redirect(w, target)
+}
+
+// askAgain returns the status with which a page asks for a passcode once more, or 0
+// if err is no reason to.
+func askAgain(err error) int {
+	switch {
+	case errors.Is(err, ceremony.ErrWrongPasscode):
+		return http.StatusUnprocessableEntity
+	case errors.Is(err, ceremony.ErrMalformed): // none was typed, and no attempt counted
+		return http.StatusBadRequest
+	}
+	return 0
 }
 
 // passcodeAgainForm sends another passcode to the same address.

@@ -76,7 +76,7 @@ func (h *Handlers) passcodeFinalize(w http.ResponseWriter, r *request) error {
 	if v != nil {
 		given.Visitor = v.Subject
 	}
-	in, err := h.o.Passcodes.Finalize(r.Context(), r.site, door{h.o.Policy}, h.client(r), given)
+	in, err := h.finalize(r, h.client(r), given)
 	if err != nil {
 		return err
 	}

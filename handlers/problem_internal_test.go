@@ -89,7 +89,7 @@ var sentinels = map[string]struct {
 	"handlers.errUnconfirmed":  {errUnconfirmed, 400, "unconfirmed"},
 	"handlers.errLogin":        {errLogin, 503, "unavailable"},
 	"handlers.errRegistration": {errRegistration, 503, "unavailable"},
-	"handlers.Unready":         {Unready, 503, "unavailable"},
+	"handlers.errUnready":      {errUnready, 503, "unavailable"},
 }
 
 func TestEveryErrorHasItsStatus(t *testing.T) {

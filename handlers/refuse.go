@@ -13,9 +13,14 @@ import (
 // [session.Refused] knows, [NotAdmitted], or a failure.
 //
 // A person's browser is sent to sign in; everything else (a fetch, a WebSocket
-// handshake, an event stream, a manifest) gets a problem document.
+// handshake, an event stream, a manifest) gets a problem document, and a gRPC call
+// a status of its own kind.
 func (h *Handlers) Refuse(w http.ResponseWriter, r *http.Request, uri string, err error) {
 	r = identified(w, r)
+	if kind := callKind(r); kind != "" {
+		h.refuseCall(w, r, kind, err)
+		return
+	}
 	h.protect(w)
 	if !session.Refused(err) {
 		h.fail(w, r, err)
@@ -61,5 +66,9 @@ var CrossOrigin = errCrossOrigin
 // configured.
 var Misdirected = errMisdirected
 
+// NotForwarded is why a request is refused whose method no app behind a door is asked
+// with.
+var NotForwarded = errNoRoute
+
 // Unready is why a request is refused that came before Doorward was ready.
-var Unready = errors.New("not ready")
+var Unready = errUnready

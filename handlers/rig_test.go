@@ -35,7 +35,7 @@ type rig struct {
 	*handlers.Handlers
 	*clock
 	t         testing.TB
-	store     *store.Embedded
+	store     store.Store
 	directory *directory.Directory
 	sessions  *session.Sessions
 	passkeys  *ceremony.Passkeys
@@ -56,7 +56,8 @@ type setup struct {
 	logins    ceremony.Budget         // of passkeys
 	accounts  ceremony.AccountOptions // Lookup, Closed, MaxAddresses and the budgets
 	mayDelete bool
-	verify    string // user verification
+	store     store.Store // default: embedded; the rig closes it
+	verify    string      // user verification
 	site      func(*http.Request) (ceremony.Site, bool)
 }
 
@@ -67,11 +68,14 @@ func newRig(t testing.TB, s setup) *rig {
 		cookie: session.NewCookie("", true), box: &mailbox{arrived: make(chan mail.Message, 4096)}, log: &logBuffer{},
 	}
 	dir := t.TempDir()
-	r.store = store.NewEmbedded(store.EmbeddedOptions{Path: filepath.Join(dir, "store.db"), Now: r.now})
+	if r.store = s.store; r.store == nil {
+		embedded := store.NewEmbedded(store.EmbeddedOptions{Path: filepath.Join(dir, "store.db"), Now: r.now})
+		must(t, embedded.Open(t.Context()))
+		r.store = embedded
+	}
 	r.directory = directory.NewSQLite(directory.SQLiteOptions{Path: filepath.Join(dir, "directory.db"), Now: r.now})
 	logger := slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	r.box.outbox = mail.NewOutbox(r.box, mail.OutboxOptions{Workers: 1, Now: r.now, Logger: logger})
-	must(t, r.store.Open(t.Context()))
 	must(t, r.directory.Open(t.Context()))
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -110,7 +114,7 @@ func newRig(t testing.TB, s setup) *rig {
 	r.Handlers = handlers.New(handlers.Options{
 		Path: "/doorward",
 		Passcodes: ceremony.NewPasscodes(ceremony.PasscodeOptions{
-			Store: r.store, Directory: r.directory, Letters: letters, Outbox: r.box.outbox, MAC: ring.MAC("passcode"),
+			Store: r.store, Directory: r.directory, Letters: letters, Outbox: r.box.outbox, MAC: ring.MAC("passcode"), Browsers: ring.MAC("known browser"),
 			Budgets: s.budgets, Lookup: s.accounts.Lookup, Now: r.now,
 		}),
 		Passkeys: r.passkeys, Accounts: ceremony.NewAccounts(s.accounts), Sessions: r.sessions, Keys: keys, Directory: r.directory, Pages: pages,

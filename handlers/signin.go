@@ -23,6 +23,7 @@ const (
 	cookieDeleted  = "deleted"  // the user handle of the account that was deleted a moment ago
 	cookieBegan    = "began"    // a session began here a moment ago
 	cookieLater    = "later"    // the visitor wants no passkey for now
+	cookieKnown    = "known"    // who has signed in with this browser before
 )
 
 const (
@@ -38,6 +39,7 @@ const (
 func (h *Handlers) client(r *request) ceremony.Client {
 	return ceremony.Client{
 		Binding:  h.o.Cookie.Beside(r.Request, cookieBinding),
+		Known:    h.o.Passcodes.Browsers().Read(h.marks(r)),
 		Network:  network(h.o.ClientAddress(r.Request)),
 		Agent:    session.DescribeAgent(r.UserAgent()),
 		Language: r.Header.Get("Accept-Language"),
@@ -89,7 +91,10 @@ func (h *Handlers) begin(w http.ResponseWriter, r *request, in ceremony.SignIn) 
 	if err != nil {
 		return nil, fmt.Errorf("beginning session: %w", err)
 	}
-	err = h.record(r, "signed_in", in.User.ID, strings.Join(in.Methods, " "))
+	err = errors.Join(
+		h.record(r, "signed_in", in.User.ID, strings.Join(in.Methods, " ")),
+		h.o.Passcodes.Proved(r.Context(), h.client(r), in.User),
+	)
 	if err == nil && before != nil {
 		err = h.o.Sessions.End(r.Context(), before.Subject, before.ID)
 	}
@@ -100,7 +105,7 @@ func (h *Handlers) begin(w http.ResponseWriter, r *request, in ceremony.SignIn) 
 		h.logger().Info("user signed up", "user", in.User.ID)
 	}
 	h.logger().Info("signed in", "user", v.Subject, "methods", strings.Join(v.AMR(), " "), "client", v.Address)
-	h.deliver(w, r, token)
+	h.deliver(w, r, v.Subject, token)
 	return v, nil
 }
 
@@ -112,8 +117,8 @@ func (h *Handlers) sites(origin string) []string {
 	return slices.DeleteFunc(slices.Clone(h.o.API.Sites), func(site string) bool { return site == origin })
 }
 
-// deliver hands a session token to the client.
-func (h *Handlers) deliver(w http.ResponseWriter, r *request, token string) {
+// deliver hands a user's session token to the client.
+func (h *Handlers) deliver(w http.ResponseWriter, r *request, userID, token string) {
 	lifetime := h.o.Sessions.Lifetime()
 	setSessionLifetime(w, lifetime)
 	if h.byHeader(r) {
@@ -121,6 +126,7 @@ func (h *Handlers) deliver(w http.ResponseWriter, r *request, token string) {
 		return
 	}
 	h.o.Cookie.Set(w, token, lifetime)
+	h.remember(w, r, userID)
 	h.o.Cookie.SetBeside(w, cookieBegan, "1", beganLifetime)
 	h.o.Cookie.ClearBeside(w, cookiePasscode)
 }

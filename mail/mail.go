@@ -46,6 +46,11 @@ type Message struct {
 	// attempt makes its own.
 	ID string
 
+	// Within is a time in which an [Outbox] begins to send the letter, at a random
+	// moment. That somebody is sent a letter at all may be nobody's business, and
+	// sending one slows down what this machine does meanwhile. Zero means at once.
+	Within time.Duration
+
 	// ExpiresAt is when the letter is no longer of use. An [Outbox] drops it
 	// rather than send it later. Zero means never.
 	ExpiresAt time.Time

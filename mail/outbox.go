@@ -63,7 +63,7 @@ type Outbox struct {
 
 	mu      sync.Mutex
 	held    int                     // letters taken, and neither sent nor given up
-	waiting map[*parcel]*time.Timer // letters to try later
+	waiting map[*parcel]*time.Timer // letters to try later, for the first time or again
 	closed  bool
 	empty   chan struct{} // closed when the outbox is closed and holds nothing
 }
@@ -125,7 +125,11 @@ func (b *Outbox) Post(m Message) error {
 		return err
 	}
 	b.held++
-	b.ready <- &parcel{Message: m}
+	if m.Within > 0 {
+		b.hold(&parcel{Message: m}, rand.N(m.Within))
+	} else {
+		b.ready <- &parcel{Message: m}
+	}
 	return nil
 }
 
@@ -235,6 +239,11 @@ func (b *Outbox) postpone(p *parcel, err error) {
 	b.logger.Debug("letter delayed", "to", maskAddress(p.To), "attempts", p.attempts, "delay", delay, "error", err)
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.hold(p, delay)
+}
+
+// hold lets p wait. b.mu must be held.
+func (b *Outbox) hold(p *parcel, delay time.Duration) {
 	b.waiting[p] = time.AfterFunc(delay, func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()

@@ -88,6 +88,59 @@ func closeNow(t *testing.T, box *mail.Outbox) error {
 	return box.Close(ctx)
 }
 
+// When a letter leaves says nothing about when it was asked for: else what it costs to
+// send one would tell, in the time of the next answer, that there was one.
+func TestLetterLeavesAtARandomMomentOfItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const within, letters = time.Second, 200
+		var (
+			man   postman
+			box   = mail.NewOutbox(&man, mail.OutboxOptions{})
+			began = time.Now()
+		)
+		for i := range letters {
+			m := to(fmt.Sprint("reader", i))
+			m.Within = within
+			post(t, box, m)
+		}
+		time.Sleep(within)
+		synctest.Wait()
+		var early int
+		for i := range letters {
+			tries := man.tries(fmt.Sprintf("reader%d@example.com", i))
+			if len(tries) != 1 || tries[0].Sub(began) >= within {
+				t.Fatalf("letter %d: sent at %v, want once within %v", i, tries, within)
+			}
+			if tries[0].Sub(began) < within/2 {
+				early++
+			}
+		}
+		// Seven deviations to either side.
+		if early < letters/2-50 || early > letters/2+50 {
+			t.Errorf("%d of %d letters left in the first half of their time, want about a half", early, letters)
+		}
+		if err := box.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestCloseSendsLettersThatHaveNotLeftYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var man postman
+		box := mail.NewOutbox(&man, mail.OutboxOptions{})
+		m, began := to("ann"), time.Now()
+		m.Within = time.Hour
+		post(t, box, m)
+		if err := box.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !man.delivered("ann@example.com") || time.Since(began) > 0 {
+			t.Errorf("delivered: %v after %v, want at once", man.delivered("ann@example.com"), time.Since(began))
+		}
+	})
+}
+
 func TestFailedAttemptIsRepeatedAfterAGrowingDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &postman{answer: busy}

@@ -54,8 +54,8 @@ func (b *Bypass) Opens(path, escaped string) bool {
 
 // Plain reports whether a decoded path means the same to every reader: no dot
 // segments, empty segments, backslashes, path parameters (;), control characters,
-// signs that a second decoding would change, or bytes that are no UTF-8 (some
-// readers take the overlong C0 AE for a dot). What opens a path to everybody
+// signs that a second decoding would change, signs that some readers take for one
+// of these, or bytes that are no UTF-8 (some take the overlong C0 AE for a dot). What opens a path to everybody
 // has to be sure of what the app will make of it.
 func Plain(path string) bool {
 	if !utf8.ValidString(path) {
@@ -67,13 +67,27 @@ func Plain(path string) bool {
 			return false
 		}
 	}
+	if strings.ContainsAny(path, lookalikes) {
+		return false
+	}
 	for segment := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
 		if segment == "." || segment == ".." {
+			return false
+		}
+		if trimmed := strings.Trim(segment, " "); trimmed == "." || trimmed == ".." { // as Windows trims names
 			return false
 		}
 	}
 	return !strings.Contains(path, "//")
 }
+
+// lookalikes are signs that some systems take for one that separates or changes
+// segments: by Unicode's compatibility forms (NFKC), or by the best fit of a code
+// page (Windows).
+const lookalikes = "\uff0f\u2044\u2215\u29f8\u2571\u2100\u2101\u2105\u2106" + // slash
+	"\uff3c\ufe68\u2216\u29f5\u29f9\u00a5\uffe5\u20a9\uffe6" + // backslash
+	"\uff0e\ufe52\u2024\u2025\u2026\u3002\uff61" + // dot
+	"\uff05\ufe6a\uff1b\ufe54\u037e\uff1f\ufe56\uff03\ufe5f" // percent, semicolon, question mark, hash
 
 // plainEscapes reports whether no escape in a path hides a character that
 // separates or changes segments.

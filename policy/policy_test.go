@@ -142,6 +142,10 @@ func TestBypassOpensWhatItNamesAndNothingElse(t *testing.T) {
 		{"/static/\xc0\xae\xc0\xae/admin", "/static/%c0%ae%c0%ae/admin", false},
 		{"/static/a?b", "/static/a%3fb", false},
 		{"/static/a", "/static/a%2", false},
+		{"/static/．．/admin", "/static/%EF%BC%8E%EF%BC%8E/admin", false},
+		{"/static/‥／admin", "/static/%E2%80%A5%EF%BC%8Fadmin", false},
+		{"/static/.. /admin", "/static/..%20/admin", false},
+		{"/static/..¥admin", "/static/..%C2%A5admin", false},
 		{"/static/", "/static/", true},
 		{"/admin", "/admin", false},
 	}

@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// A Cookie names the cookie that carries the session token, and the short-lived
-// ones beside it.
+// A Cookie names the cookie that carries the session token, and those beside it.
 type Cookie struct {
 	// Name of the session cookie. With the prefix "__Host-" (RFC 6265bis, section
 	// 4.1.3.2) no other host, and no page without TLS, can set or shadow it.
@@ -39,7 +38,7 @@ func (c Cookie) Set(w http.ResponseWriter, token string, lifetime time.Duration)
 // Clear takes the session token back from the browser.
 func (c Cookie) Clear(w http.ResponseWriter) { c.set(w, c.Name, "", -1, http.SameSiteLaxMode) }
 
-// SetBeside sets a short-lived cookie of ours next to the session cookie. It is
+// SetBeside sets another cookie of ours next to the session cookie. It is
 // never sent with a request that another site caused.
 func (c Cookie) SetBeside(w http.ResponseWriter, suffix, value string, lifetime time.Duration) {
 	c.set(w, c.Name+"-"+suffix, value, int(lifetime/time.Second), http.SameSiteStrictMode)
@@ -100,9 +99,10 @@ func cookieValue(h http.Header, name string) string {
 
 // Cut removes our own credentials from a request on its way to the app: every
 // cookie of ours, and, in Authorization and in cookies of any name, tokens that
-// Doorward signed. A web client that is handed its token in a header keeps it in
-// a cookie of its own. The app's own cookies keep their order and their bytes. An app that saw the session token could use
-// it elsewhere in its visitor's name.
+// Doorward signed, whatever they are wrapped in. A web client that is handed its
+// token in a header keeps it in a cookie of its own, and may well keep it as a piece
+// of JSON. The app's own cookies keep their order and their bytes. An app that saw
+// the session token could use it elsewhere in its visitor's name.
 func (c Cookie) Cut(h http.Header) {
 	if _, ok := h["Authorization"]; ok {
 		cutAuthorization(h)
@@ -134,14 +134,7 @@ func (c Cookie) Cut(h http.Header) {
 // [Bearer] does not read: of two lines, or of another scheme. The app may read
 // them.
 func cutAuthorization(h http.Header) {
-	kept := slices.DeleteFunc(slices.Clone(h["Authorization"]), func(line string) bool {
-		for part := range strings.FieldsFuncSeq(line, func(r rune) bool { return strings.ContainsRune(" \t,=\"", r) }) {
-			if Own(part) {
-				return true
-			}
-		}
-		return false
-	})
+	kept := slices.DeleteFunc(slices.Clone(h["Authorization"]), Own)
 	if len(kept) == 0 {
 		delete(h, "Authorization")
 		return
@@ -155,12 +148,9 @@ func (c Cookie) cutLine(line string) string {
 	kept.Grow(len(line))
 	separator := ""
 	for pair := range strings.SplitSeq(line, ";") {
-		name, value, _ := strings.Cut(pair, "=")
+		name, _, _ := strings.Cut(pair, "=")
 		rest, ours := strings.CutPrefix(strings.TrimSpace(name), c.Name)
-		if ours && (rest == "" || rest[0] == '-') {
-			continue
-		}
-		if value = strings.Trim(value, " \t\""); strings.HasPrefix(value, tokenStart) && Own(value) {
+		if ours && (rest == "" || rest[0] == '-') || Own(pair) {
 			continue
 		}
 		kept.WriteString(separator)

@@ -185,7 +185,10 @@ func TestCutTakesAwayOurTokensFromCookiesOfAnyName(t *testing.T) {
 		"beside ours":               {[]string{"__Host-doorward=t; hanko=" + token + "; a=1"}, []string{"a=1"}},
 		"the app's own token":       {[]string{"a=1; jwt=" + theirs}, []string{"a=1; jwt=" + theirs}},
 		"what begins like a token":  {[]string{"a=eyJ; b=eyJx.y.z"}, []string{"a=eyJ; b=eyJx.y.z"}},
-		"a token in a longer value": {[]string{"a=x" + token}, []string{"a=x" + token}},
+		"a token in a longer value": {[]string{"a=1; b=x" + token}, []string{"a=1"}},
+		"a token in JSON":           {[]string{"a=1; auth=%7B%22token%22%3A%22" + token + "%22%7D"}, []string{"a=1"}},
+		"a token behind a scheme":   {[]string{"a=1; auth=Bearer%20" + token}, []string{"a=1"}},
+		"without a name":            {[]string{"a=1; " + token}, []string{"a=1"}},
 	} {
 		header := http.Header{"Cookie": slices.Clone(test.lines)}
 		session.NewCookie("", true).Cut(header)

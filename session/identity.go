@@ -53,8 +53,8 @@ func NewIdentityHeaders(h Headers) *IdentityHeaders {
 }
 
 // overrides are headers by which some app servers let a client name another path
-// than the one it asked for, and that was judged.
-var overrides = []string{"X-Original-URL", "X-Rewrite-URL"}
+// or another method than those of the request, which were judged.
+var overrides = []string{"X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"}
 
 // Take has the names that h uses removed from clients' requests, too: another
 // door may lead to the same app by them. It is not safe for concurrent use with
@@ -175,7 +175,7 @@ func (ih *IdentityHeaders) stripConnection(h http.Header) {
 
 func (ih *IdentityHeaders) stripTrailer(r *http.Request) {
 	for name := range r.Trailer {
-		if ih.takes(name) {
+		if ih.takes(name) || isHop(name) {
 			delete(r.Trailer, name)
 		}
 	}

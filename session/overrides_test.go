@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"testing"
 
@@ -13,12 +14,39 @@ func TestOverridesAndTheNamesOfOtherDoorsAreStripped(t *testing.T) {
 	ih := session.NewIdentityHeaders(session.DefaultHeaders)
 	ih.Take(session.Headers{User: "X-Api-User"})
 	r := httptest.NewRequest("GET", "/healthz", nil)
-	for _, name := range []string{"X-Original-URL", "X_Original_URL", "X-Rewrite-Url", "X-Api-User", "x_api.user"} {
+	for _, name := range []string{"X-Original-URL", "X_Original_URL", "X-Rewrite-Url", "X-HTTP-Method-Override", "x_http_method", "X.Method.Override", "X-Api-User", "x_api.user"} {
 		r.Header.Set(name, "evil")
 	}
 	r.Header.Set("X-Api-Version", "2")
 	ih.Strip(r)
 	if len(r.Header) != 1 || r.Header.Get("X-Api-Version") != "2" {
 		t.Errorf("after Strip: %v, want X-Api-Version alone", r.Header)
+	}
+}
+
+// What only a proxy may say of a request is no client's to say, in no spelling.
+// What reverse_proxy judges by rules of its own is left to it.
+func TestWhatAProxySaysIsStrippedFromClients(t *testing.T) {
+	h := http.Header{}
+	for _, name := range []string{
+		"Forwarded", "X-Forwarded-Uri", "x_forwarded.uri", "X-Forwarded-Prefix", "X-Forwarded-Path", "X-Forwarded-Method", "X-Forwarded-Port",
+		"X-Forwarded-Server", "X-Forwarded-Client-Cert", "X_Forwarded_For", "X.Forwarded-Host", "x-forwarded-proto", "X-Original-Uri",
+		"X-Original-Host", "X-Original-Forwarded-For", "X-Real-Ip", "True-Client-Ip", "Cf-Connecting-Ip", "Fastly_Client_Ip",
+		"X-Host", "X-Ssl-Client-S-Dn", "Ssl-Client-Cert", "Client-Cert", "X-Client-Cert-Dn",
+	} {
+		h[name] = []string{"evil"}
+	}
+	kept := []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forward", "Forwarder", "Client", "X-Hostname", "Cookie", "Accept", ""}
+	for _, name := range kept {
+		h[name] = []string{"kept"}
+	}
+	session.StripHops(h)
+	if len(h) != len(kept) {
+		t.Errorf("after StripHops: %v, want %q", h, kept)
+	}
+	for _, name := range kept {
+		if _, ok := h[name]; !ok {
+			t.Errorf("%q is gone", name)
+		}
 	}
 }

@@ -51,6 +51,28 @@ func TestOnlyCompactTokensAreRead(t *testing.T) {
 	}
 }
 
+// The library reads the first JSON value of the claims, and not what follows it.
+func TestClaimsAreOneObject(t *testing.T) {
+	f := newForger(t)
+	claims, err := json.Marshal(f.claims)
+	must(t, err)
+	for name, content := range map[string]string{
+		"a second object":   string(claims) + "{}",
+		"a word behind":     string(claims) + "x",
+		"NUL behind":        string(claims) + "\x00",
+		"a list":            "[" + string(claims) + "]",
+		"null":              "null",
+		"a string":          `"sid"`,
+		"nothing":           "",
+		"no end":            string(claims[:len(claims)-1]),
+		"no UTF-8 in front": "\xff" + string(claims),
+	} {
+		input := f.header.part(t) + "." + base64.RawURLEncoding.EncodeToString([]byte(content))
+		token := input + "." + base64.RawURLEncoding.EncodeToString(f.sign(t, input))
+		f.wantRefused(name, token, session.ErrInvalid)
+	}
+}
+
 func TestTokenThatLostItsEndIsRefused(t *testing.T) {
 	f := newForger(t)
 	token := forge(t, f.header, f.claims, f.sign)
@@ -126,7 +148,8 @@ func TestOwnKnowsOurTokens(t *testing.T) {
 		"a word with a dot":           {"user.name", false},
 		"nothing":                     {"", false},
 		"a dot":                       {".", false},
-		"64 KiB":                      {parts[0] + "." + strings.Repeat("A", 64<<10), false},
+		"a session token, and 64 KiB": {token + strings.Repeat("A", 64<<10), true},
+		"64 KiB before the first dot": {strings.Repeat("eyJ", 64<<10/3) + "." + parts[1], false},
 	} {
 		if got := session.Own(test.token); got != test.want {
 			t.Errorf("Own(%s) = %v, want %v", name, got, test.want)

@@ -194,6 +194,8 @@ func TestSessionTokenIsRefusedForOneWrongClaim(t *testing.T) {
 		"exp that is a word":          {f.claims.with("exp", "never"), session.ErrInvalid},
 		"exp beyond the leeway":       {f.claims.with("exp", at(-session.Leeway-time.Second)), session.ErrExpired},
 		"exp long ago":                {f.claims.with("exp", 1), session.ErrExpired},
+		"exp of 0":                    {f.claims.with("exp", 0), session.ErrExpired},
+		"exp before 1970":             {f.claims.with("exp", -1), session.ErrInvalid},
 		"iat beyond the leeway":       {f.claims.with("iat", at(session.Leeway+2*time.Second)), session.ErrInvalid},
 		"nbf beyond the leeway":       {f.claims.with("nbf", at(session.Leeway+2*time.Second)), session.ErrInvalid},
 		"no sid":                      {f.claims.without("sid"), session.ErrInvalid},

@@ -1,7 +1,6 @@
 package browser
 
 import (
-	"fmt"
 	"net/http"
 )
 
@@ -115,6 +114,6 @@ func (s *Scene) alsoSignedIn(address string) {
 	s.SignsIn(phone, address)
 	phone.IsAt("/wiki")
 	if got := phone.Fetches("/wiki").Status; got != http.StatusOK {
-		s.t.Fatal(fmt.Sprintf("got %d on the phone, want 200", got))
+		s.t.Fatalf("got %d on the phone, want 200", got)
 	}
 }
