@@ -89,7 +89,7 @@ func (s *site) fill(t *testing.T) {
 	t.Logf("%d users: in the directory after %v, %d MB", s.size, s.took.fill.Round(time.Millisecond), s.bytes.directory/1e6)
 
 	s.box = mailtest.Start(t, mailtest.Options{})
-	s.gateway = testbed.Prepare(t, testbed.Options{Caddyfile: `{
+	s.gateway = testbed.Prepare(t, testbed.Options{Quiet: true, Caddyfile: `{
 	` + testbed.TrustPrograms + `
 	doorward {
 		secret ` + secretText + `

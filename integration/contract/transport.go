@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/doorward/doorward/integration/logs"
 )
 
 // ours reports whether Doorward gave an answer, rather than the app.
@@ -16,7 +18,8 @@ func ours(request *http.Request, response *http.Response) bool {
 
 // A Transport sends requests by Base and checks every answer of Doorward's
 // against its document. What the document does not allow fails T; the answer
-// reaches the client all the same.
+// reaches the client all the same. What it hands out, and the addresses that the
+// client named, are noted in [logs.Seen]: no log may have them.
 type Transport struct {
 	Base http.RoundTripper
 	T    testing.TB
@@ -35,9 +38,14 @@ func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 		copied.Body = io.NopCloser(bytes.NewReader(sent))
 		request = &copied
 	}
+	logs.Seen.Asked(request.Header, sent)
 	response, err := t.Base.RoundTrip(request)
-	if err != nil || !ours(request, response) {
+	if err != nil {
 		return response, err
+	}
+	logs.Seen.Answer(response.Header, nil)
+	if !ours(request, response) {
+		return response, nil
 	}
 	body, err := io.ReadAll(response.Body)
 	response.Body.Close()
@@ -45,6 +53,7 @@ func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 		response.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), broken{err}))
 		return response, nil
 	}
+	logs.Seen.Answer(response.Header, body)
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	document, err := Doorward()
 	if err == nil {

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/doorward/doorward/integration/logs"
 )
 
 // as name ['Header: value'...]: somebody else acts, with these header fields in
@@ -58,6 +60,9 @@ func (s *stage) doHTTP(_ *testscript.TestScript, args []string) error {
 	body := strings.Join(rest, "")
 	if strings.HasPrefix(body, "{") {
 		header = append(header, "Content-Type", "application/json")
+	}
+	if _, token, ok := strings.Cut(args[1], "access_token="); ok {
+		logs.Seen.GiveAway(token) // which Caddy logs as it logs every query
 	}
 	s.send(args[0], args[1], body, header)
 	return nil

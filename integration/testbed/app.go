@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/net/websocket"
+
+	"github.com/doorward/doorward/integration/logs"
 )
 
 // An App is a server behind a gateway. It answers every request with what it was
@@ -65,6 +67,8 @@ func (a *App) note(next http.Handler) http.Handler {
 }
 
 func (a *App) add(r *http.Request) Seen {
+	logs.Seen.Add(logs.Assertion, r.Header.Get("X-Auth-Token"))
+	logs.Seen.Person(r.Header.Get("Remote-Email"))
 	seen := Seen{r.Method, r.RequestURI, r.Host, r.Header.Clone(), r.Trailer.Clone(), time.Now()}
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -18,6 +18,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -71,6 +72,28 @@ type Mailbox struct {
 	arrived chan struct{} // closed and replaced when a letter arrives
 	faults  []Fault
 	seen    Traffic
+}
+
+var watchers struct {
+	mu  sync.Mutex
+	all []func(Letter)
+}
+
+// Watch has f told of every letter that any Mailbox of the program takes from now
+// on, before whoever waits for it is.
+func Watch(f func(Letter)) {
+	watchers.mu.Lock()
+	defer watchers.mu.Unlock()
+	watchers.all = append(watchers.all, f)
+}
+
+func watched(l Letter) {
+	watchers.mu.Lock()
+	all := slices.Clone(watchers.all)
+	watchers.mu.Unlock()
+	for _, f := range all {
+		f(l)
+	}
 }
 
 // Traffic counts what clients have done so far.
@@ -233,6 +256,7 @@ func (m *Mailbox) take(wanted func(Letter) bool) (l Letter, arrived <-chan struc
 }
 
 func (m *Mailbox) put(l Letter) {
+	watched(l)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.letters = append(m.letters, l)

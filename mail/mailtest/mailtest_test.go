@@ -52,6 +52,28 @@ func TestLettersAreDecoded(t *testing.T) {
 	}
 }
 
+func TestWatchersSeeALetterBeforeItsReader(t *testing.T) {
+	box := mailtest.Start(t, mailtest.Options{})
+	seen := make(chan mailtest.Letter, 1)
+	mailtest.Watch(func(l mailtest.Letter) {
+		if l.Subject == "watched" {
+			seen <- l
+		}
+	})
+	send(t, box, "ann@example.com", "Subject: watched\r\n\r\nhello\r\n")
+	if _, err := box.Next(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case l := <-seen:
+		if len(l.To) != 1 || l.To[0] != "ann@example.com" {
+			t.Errorf("to %q, want ann@example.com", l.To)
+		}
+	default:
+		t.Error("the letter was read before the watcher saw it")
+	}
+}
+
 func TestPasscodeIsSixDigitsThatStandAlone(t *testing.T) {
 	for text, want := range map[string]string{
 		"14 March 2026: 402816.":  "402816",
