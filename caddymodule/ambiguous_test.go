@@ -36,7 +36,7 @@ func TestMatcherOpensNoPathThatCouldBeReadAsAnother(t *testing.T) {
 		r := httptest.NewRequest("GET", "http://localhost:8080"+target, nil)
 		r = r.WithContext(context.WithValue(r.Context(), caddy.ReplacerCtxKey, caddy.NewReplacer()))
 		r = r.WithContext(context.WithValue(r.Context(), caddyhttp.VarsCtxKey, map[string]any{}))
-		if got := door.opens(r); got != want {
+		if got := door.opens(r, false); got != want {
 			t.Errorf("opens(%s) = %v, want %v", target, got, want)
 		}
 	}

@@ -209,6 +209,7 @@ func (a *App) start() error {
 		a.logger.Warn("no mail is configured: nobody can be sent a passcode; add mail to the doorward global option")
 	}
 	a.warnOfSites()
+	a.warnOfTrust()
 	return nil
 }
 

@@ -11,10 +11,10 @@ import (
 // handshake is over (RFC 8470, section 5.2). Whoever recorded early data can send
 // it again themselves, from an address that nothing has proved to be theirs.
 // Over HTTP/3, Caddy takes early data unless it is told otherwise; a proxy in front
-// tells of it by Early-Data.
+// tells of it by Early-Data, which means the same whatever it says (section 5.1).
 func tooEarly(w http.ResponseWriter, r *http.Request) bool {
-	early := r.TLS != nil && !r.TLS.HandshakeComplete || r.Header.Get("Early-Data") == "1"
-	if !early {
+	_, told := r.Header["Early-Data"]
+	if !told && (r.TLS == nil || r.TLS.HandshakeComplete) {
 		return false
 	}
 	switch r.Method {

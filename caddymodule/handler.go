@@ -104,6 +104,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.match.FromInterface(matchers); err != nil {
 		return err
 	}
+	if judgesMethods(h.match) {
+		h.headers.TakeMethodOverrides()
+	}
 	h.policy.Closed = h.app.API.Signup == signupClosed
 	h.cookie = session.NewCookie(h.app.Session.Cookie, !h.site.plainHTTP())
 	if h.app.register(h) {

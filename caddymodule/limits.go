@@ -2,6 +2,8 @@ package caddymodule
 
 import (
 	"fmt"
+	"math"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -32,10 +34,9 @@ type Limits struct {
 	Tries Limit `json:"tries,omitzero"`
 
 	// WrongPasscodes for one address and for one account, until its owner signs in,
-	// by whatever means: at most 100 (NIST SP 800-63B, section 5.2.2), in at least a
-	// day. While they are spent, passcodes of the account count only in browsers in
-	// which its owner has signed in before, and passkeys everywhere. Default: 100 in
-	// 168h (7 days).
+	// by whatever means: at most 100, in at least a day. While they are spent,
+	// passcodes of the account count only in browsers in which its owner has signed in
+	// before, and passkeys everywhere. Default: 100 in 168h (7 days).
 	WrongPasscodes Limit `json:"wrong_passcodes,omitzero"`
 
 	// NetworkTries are the tries of passcodes from one network. Default: 300 an hour.
@@ -121,15 +122,31 @@ func (a *App) parseLimits() option {
 	for _, b := range a.Limits.all() {
 		o[b.name] = option{parse: b.limit.parse}
 	}
-	return block(o.checked(a.Limits.validate))
+	limits := o.checked(a.Limits.validate)
+	return option{parse: func(d *caddyfile.Dispenser) error {
+		switch args := d.RemainingArgs(); {
+		case len(args) == 1 && args[0] == "off":
+			return d.Err(noLimitOff)
+		case len(args) > 0:
+			return d.Err("limits is a block: limits { letters 3 1h }, with each limit on a line of its own")
+		}
+		return limits.parse(d)
+	}}
 }
+
+// noLimitOff is what whoever turns a limit off is told.
+const noLimitOff = "a limit cannot be turned off: say how often and within which time, such as 1000 1h"
 
 // parse parses a limit:
 //
 //	<name> <times> <duration>
 func (l *Limit) parse(d *caddyfile.Dispenser) error {
-	if d.CountRemainingArgs() != 2 {
-		return d.Errf("%s wants how often and within which time, such as 20 1h", d.Val())
+	if n := d.CountRemainingArgs(); n != 2 {
+		name := d.Val()
+		if n == 1 && d.NextArg() && d.Val() == "off" {
+			return d.Err(noLimitOff)
+		}
+		return d.Errf("%s wants how often and within which time, such as 20 1h", name)
 	}
 	if err := readNumber(d, &l.Times); err != nil {
 		return err
@@ -157,9 +174,22 @@ func (b bounded) validate() error {
 	case times < 1 || times > b.times:
 		return fmt.Errorf("want between 1 and %d times, not %d", b.times, times)
 	case per < b.min || per > b.max:
-		return fmt.Errorf("want a time between %v and %v, not %v", b.min, b.max, per)
-	case b.hourly > 0 && float64(times)*float64(time.Hour) > float64(b.hourly)*float64(per):
-		return fmt.Errorf("%d in %v is more than %d an hour", times, per, b.hourly)
+		return fmt.Errorf("want a time between %s and %s, not %s", short(b.min), short(b.max), short(per))
+	}
+	if hourly := float64(times) * float64(time.Hour) / float64(per); b.hourly > 0 && hourly > float64(b.hourly) {
+		return fmt.Errorf("%d in %s are %.0f an hour, and %d are the most", times, short(per), math.Ceil(hourly), b.hourly)
 	}
 	return nil
+}
+
+// short writes a duration as people do: 1h, not 1h0m0s.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }

@@ -3,6 +3,8 @@ package caddymodule
 import (
 	"fmt"
 	"net/http"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -27,10 +29,11 @@ func TestLimitsAreBounded(t *testing.T) {
 		{"times alone", Limits{Signups: Limit{Times: 5}}, "limits signups: want both"},
 		{"a time alone", Limits{Lookups: Limit{Per: hour}}, "limits lookups: want both"},
 		{"less than none", Limits{Passcodes: Limit{-1, hour}}, "limits passcodes: want between 1 and 1000000 times, not -1"},
-		{"a negative time", Limits{NewPasskeys: Limit{5, -hour}}, "limits new_passkeys: want a time between 1m0s and 24h0m0s"},
-		{"letters, many at once", Limits{Letters: Limit{10, caddy.Duration(time.Minute)}}, "limits letters: 10 in 1m0s is more than 100 an hour"},
-		{"one try too many", Limits{Tries: Limit{51, caddy.Duration(30 * time.Minute)}}, "limits tries: 51 in 30m0s is more than 100 an hour"},
-		{"wrong passcodes of a day less a second", Limits{WrongPasscodes: Limit{100, caddy.Duration(day - time.Second)}}, "limits wrong_passcodes: want a time between 24h0m0s"},
+		{"a negative time", Limits{NewPasskeys: Limit{5, -hour}}, "limits new_passkeys: want a time between 1m and 24h, not -1h"},
+		{"letters, many at once", Limits{Letters: Limit{10, caddy.Duration(time.Minute)}}, "limits letters: 10 in 1m are 600 an hour, and 100 are the most"},
+		{"one try too many", Limits{Tries: Limit{51, caddy.Duration(30 * time.Minute)}}, "limits tries: 51 in 30m are 102 an hour, and 100 are the most"},
+		{"a little too often", Limits{Tries: Limit{100, hour - 1}}, "limits tries: 100 in 59m59.999999999s are 101 an hour, and 100 are the most"},
+		{"wrong passcodes of a day less a second", Limits{WrongPasscodes: Limit{100, caddy.Duration(day - time.Second)}}, "limits wrong_passcodes: want a time between 24h and 8760h, not 23h59m59s"},
 	} {
 		err := tt.limits.validate()
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
@@ -96,9 +99,10 @@ func TestLimitsReachTheCeremonies(t *testing.T) {
 	}
 }
 
-// Each limit is set to once a day, and what it is for done twice.
+// Each limit is set to once a day, and what it is for done twice. The log says which
+// one it was, by the name that an operator can raise it by.
 func TestEachLimitHoldsWhatItIsFor(t *testing.T) {
-	dataHome(t)
+	log := filepath.Join(dataHome(t), "log")
 	base := fmt.Sprintf("http://localhost:%d", freePort(t))
 	var block strings.Builder
 	for _, b := range new(Limits).all() {
@@ -106,7 +110,7 @@ func TestEachLimitHoldsWhatItIsFor(t *testing.T) {
 			fmt.Fprintf(&block, "\t\t\t%s 1 24h\n", b.name)
 		}
 	}
-	err := load(t, fmt.Sprintf("{%s\n\tdoorward {\n\t\tmail log\n\t\tapi {\n\t\t\taccount_lookup on\n\t\t}\n\t\tlimits {\n%s\t\t}\n\t}\n}\n%s {\n\tdoorward {\n\t\tallow *@example.com\n\t}\n}\n", quiet, &block, base))
+	err := load(t, fmt.Sprintf("{\n\tadmin off\n\tpersist_config off\n\tlog {\n\t\toutput file %s\n\t}\n\tdoorward {\n\t\tmail log\n\t\tapi {\n\t\t\taccount_lookup on\n\t\t}\n\t\tlimits {\n%s\t\t}\n\t}\n}\n%s {\n\tdoorward {\n\t\tallow *@example.com\n\t}\n}\n", log, &block, base))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,6 +140,10 @@ func TestEachLimitHoldsWhatItIsFor(t *testing.T) {
 			if limited := got.status == http.StatusTooManyRequests; limited != (i == 1) || got.status >= 500 {
 				t.Errorf("%s, time %d: status %d, want 429 for the second\n%s", tt.limit, i+1, got.status, got.body)
 			}
+		}
+		refused := regexp.MustCompile(`"msg":"request refused".*"path":"/doorward` + regexp.QuoteMeta(tt.path) + `","status":429.*"limit":"` + tt.limit + `"`)
+		if content := read(t, log); !refused.MatchString(content) {
+			t.Errorf("the log does not say that %s are spent:\n%s", tt.limit, content)
 		}
 	}
 }

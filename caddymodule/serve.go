@@ -22,9 +22,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	h.headers.Strip(r)
 	socket := stripUpgrade(r)
-	if !fromProxy(r) {
-		session.StripHops(r.Header)
-	}
+	session.StripHops(r.Header, fromProxy(r))
 	if !h.app.awaitReady(r.Context()) {
 		h.cookie.Cut(r.Header) // error routes may lead to an app
 		w.Header().Set("Retry-After", "5")
@@ -42,7 +40,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	p := h.passage(r)
 	known := p.known()
 	g, err := known, error(nil)
-	if !h.opens(r) {
+	if !h.opens(r, socket) {
 		g, err = h.admit(r, p, socket)
 	}
 	if err == nil && g.Visitor != nil {
@@ -97,11 +95,11 @@ func (h *Handler) answers(r *http.Request) bool {
 // another: /x/..;/admin is not /admin/* to Caddy, and is to some app servers.
 //
 // A bypass opens pages and no WebSocket: many apps take a handshake at any path.
-func (h *Handler) opens(r *http.Request) bool {
-	if kept(r) {
+func (h *Handler) opens(r *http.Request, socket bool) bool {
+	if !socket && unforwardable(r) {
 		return false
 	}
-	if r.Header["Upgrade"] == nil && h.policy.Bypass.Opens(r.URL.Path, r.URL.EscapedPath()) {
+	if !socket && h.policy.Bypass.Opens(r.URL.Path, r.URL.EscapedPath()) {
 		return true
 	}
 	if len(h.match) == 0 || !policy.Plain(r.URL.Path) || r.URL.Opaque != "" {
@@ -128,7 +126,7 @@ func (h *Handler) admit(r *http.Request, p *passage, socket bool) (guest, error)
 	if !h.policy.Admits(g.Identity) {
 		return guest{}, handlers.NotAdmitted
 	}
-	if kept(r) && !socket {
+	if !socket && unforwardable(r) {
 		return guest{}, handlers.NotForwarded
 	}
 	if socket && elsewhere(r, site.Origin) {

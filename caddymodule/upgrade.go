@@ -13,6 +13,7 @@ import (
 func stripUpgrade(r *http.Request) (socket bool) {
 	if r.Method == http.MethodConnect {
 		delete(r.Header, "Upgrade")
+		delete(r.Header, "Http2-Settings")
 		return connectsSocket(r)
 	}
 	upgrade, ok := r.Header["Upgrade"]
@@ -40,17 +41,13 @@ func connectsSocket(r *http.Request) bool {
 	return false
 }
 
-// kept reports whether a request is by a method that never is open to everybody,
+// unforwardable reports whether a request is by a method that never is open to everybody,
 // and passes to the app at most as the handshake of a WebSocket. The body of a
 // CONNECT goes to the app with no framing, so that a client can write requests
 // into it that no door has seen; an app that answers TRACE sends the assertion
 // back to the client (RFC 9110, section 9.3.8).
-func kept(r *http.Request) bool {
-	switch len(r.Method) {
-	case len("TRACE"), len("CONNECT"):
-		return strings.EqualFold(r.Method, "TRACE") || strings.EqualFold(r.Method, "TRACK") || strings.EqualFold(r.Method, "CONNECT")
-	}
-	return false
+func unforwardable(r *http.Request) bool {
+	return strings.EqualFold(r.Method, "TRACE") || strings.EqualFold(r.Method, "TRACK") || strings.EqualFold(r.Method, "CONNECT")
 }
 
 // elsewhere reports whether a request is made by a page of another site than

@@ -46,8 +46,8 @@ func TestBypassOpensNoTunnel(t *testing.T) {
 		if tt.upgrade != "" {
 			r.Header.Set("Upgrade", tt.upgrade)
 		}
-		stripUpgrade(r)
-		if got := door.opens(r); got != tt.want {
+		socket := stripUpgrade(r)
+		if got := door.opens(r, socket); got != tt.want {
 			t.Errorf("%s %s to %q: open %v, want %v", tt.method, tt.path, tt.upgrade, got, tt.want)
 		}
 	}
@@ -70,6 +70,7 @@ func TestEarlyDataThatMayDoSomethingIsAskedForAgain(t *testing.T) {
 		{"POST", "", nil, false},
 		{"POST", "1", nil, true},
 		{"POST", "1", late, true},
+		{"POST", "0", late, true}, // which hides nothing
 		{"GET", "1", late, false},
 	} {
 		r := httptest.NewRequest(tt.method, "http://localhost/doorward/login", nil)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/doorward/doorward/store"
@@ -36,8 +37,9 @@ type Budgets struct {
 
 	// Wrong passcodes for one address, and for one account by all of its addresses,
 	// until its owner signs in ([Passcodes.Proved]). While they are spent, a right
-	// passcode is a wrong one, and nobody is told. Default: 100 in 7 days (NIST SP
-	// 800-63B, section 5.2.2).
+	// passcode is a wrong one, and nobody is told. Default: 100 in 7 days, which is the
+	// number of NIST SP 800-63B, section 5.2.2, but not its rule: it does not ask for
+	// a window.
 	Wrong Budget
 
 	// TriesFrom one network, so that one passcode tried on many addresses meets a
@@ -69,13 +71,25 @@ const (
 	loginsBudget        = "logins-begun"
 	registrationsBudget = "registrations-begun"
 
-	// asNamed ends the name of a budget of whatever a stranger named, and knownTo
+	// asNamed ends the name of a budget of whatever a stranger named, and perUser
 	// that of a budget which all known browsers of a user share. A known browser's
-	// own ends in knownAs.
-	asNamed = "-as"
-	knownTo = "-known-to"
-	knownAs = "-known-as"
+	// own ends in perDevice.
+	asNamed   = "-as"
+	perUser   = "-known-to"
+	perDevice = "-known-as"
 )
+
+// limitName returns what the option limits calls a budget.
+func limitName(budget string) string {
+	for _, kind := range []string{asNamed, perUser, perDevice} {
+		budget = strings.TrimSuffix(budget, kind)
+	}
+	return map[string]string{
+		lettersBudget: "letters", passcodesBudget: "passcodes", triesBudget: "tries", wrongBudget: "wrong_passcodes",
+		triesFromBudget: "network_tries", lookupsBudget: "lookups", signUpsBudget: "signups", additionsBudget: "new_addresses",
+		changesBudget: "address_changes", loginsBudget: "passkey_logins", registrationsBudget: "new_passkeys",
+	}[budget]
+}
 
 // or returns b if it says something, and else times an hour.
 func (b Budget) or(times int64) Budget {
@@ -95,6 +109,7 @@ type Limit struct {
 // A LimitError says that a budget is spent.
 type LimitError struct {
 	Limit
+	Name       string        // of the budget, as in the option limits: for the log
 	RetryAfter time.Duration // when there is a new one
 }
 
@@ -112,7 +127,7 @@ func spend(ctx context.Context, s store.Store, now time.Time, b Budget, name, wh
 	}
 	limit := Limit{Times: b.Times, Remaining: max(0, b.Times-n), Reset: ends.Sub(now)}
 	if n > b.Times {
-		return limit, &LimitError{Limit: limit, RetryAfter: limit.Reset}
+		return limit, &LimitError{Limit: limit, Name: limitName(name), RetryAfter: limit.Reset}
 	}
 	return limit, nil
 }

@@ -162,20 +162,23 @@ func (p *Passcodes) knownTo(ctx context.Context, c Client, to Recipient) (*Known
 	if to.UserID == "" {
 		return knownToOwner(ctx, p.o.Directory, c, directory.Address(to.Address))
 	}
-	user, err := c.live(ctx, p.o.Directory, func(k Known) bool { return k.UserID == to.UserID })
-	if err != nil || user == nil {
+	known, user, err := c.live(ctx, p.o.Directory, func(k Known) bool { return k.UserID == to.UserID })
+	if err != nil || known == nil {
 		return nil, err
 	}
 	email, _ := user.Primary()
 	if to.EmailID != "" {
-		email, _ = emailByID(*user, to.EmailID)
+		email, _ = emailByID(user, to.EmailID)
 	}
-	return c.knownTo(*user, email), nil
+	if !email.Verified {
+		return nil, nil
+	}
+	return known, nil
 }
 
-// live returns the first of a client's users who is wanted, is still there, and is
-// not disabled, or nil.
-func (c Client) live(ctx context.Context, d *directory.Directory, wanted func(Known) bool) (*directory.User, error) {
+// live returns the first of a client's that is wanted, and its user, who is still
+// there and is not disabled, or nil.
+func (c Client) live(ctx context.Context, d *directory.Directory, wanted func(Known) bool) (*Known, directory.User, error) {
 	for _, k := range c.Known {
 		if !wanted(k) {
 			continue
@@ -184,21 +187,23 @@ func (c Client) live(ctx context.Context, d *directory.Directory, wanted func(Kn
 		switch {
 		case errors.Is(err, directory.ErrNotFound):
 		case err != nil:
-			return nil, fmt.Errorf("looking up user: %w", err)
+			return nil, directory.User{}, fmt.Errorf("looking up user: %w", err)
 		case !user.Disabled:
-			return &user, nil
+			return &k, user, nil
 		}
 	}
-	return nil, nil
+	return nil, directory.User{}, nil
 }
 
-// spendKnown takes one from b of a known browser and of all those of its user.
+// spendKnown takes one from b of a known browser and of all those of its user. A
+// browser that has spent it is one like any other until there is more: whoever used
+// it up, with what they copied, does not make it worth less than none.
 func spendKnown(ctx context.Context, s store.Store, now time.Time, b Budget, name string, k Known) (Limit, error) {
-	limit, err := spend(ctx, s, now, b, name+knownAs, k.Device)
+	limit, err := spend(ctx, s, now, b, name+perDevice, k.Device)
 	if err != nil {
 		return limit, err
 	}
-	_, err = spend(ctx, s, now, b.ofAllKnown(), name+knownTo, k.UserID)
+	_, err = spend(ctx, s, now, b.ofAllKnown(), name+perUser, k.UserID)
 	return limit, err
 }
 

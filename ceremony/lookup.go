@@ -56,7 +56,10 @@ func (a *Accounts) spendLookup(ctx context.Context, c Client, address directory.
 		return Limit{}, err
 	}
 	if known != nil {
-		return spendKnown(ctx, a.o.Store, a.o.Now(), a.o.Lookups, lookupsBudget, *known)
+		limit, err := spendKnown(ctx, a.o.Store, a.o.Now(), a.o.Lookups, lookupsBudget, *known)
+		if !spent(err) {
+			return limit, err
+		}
 	}
 	return spend(ctx, a.o.Store, a.o.Now(), a.o.Lookups, lookupsBudget, c.Network)
 }

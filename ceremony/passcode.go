@@ -188,12 +188,17 @@ func (p *Passcodes) Initialize(ctx context.Context, site Site, door Door, c Clie
 }
 
 // spendBegun takes one from the budget of who begins a ceremony: a network, or a
-// browser that is known to the ceremony's user.
+// browser that is known to the ceremony's user. What it returns is always the
+// network's: whose it was would tell a browser whether an account is still good.
 func (p *Passcodes) spendBegun(ctx context.Context, now time.Time, c Client, known *Known) (Limit, error) {
-	if known != nil {
-		return spendKnown(ctx, p.o.Store, now, p.o.Budgets.Begun, passcodesBudget, *known)
+	limit, err := spend(ctx, p.o.Store, now, p.o.Budgets.Begun, passcodesBudget, c.Network)
+	if known == nil || err != nil && !spent(err) {
+		return limit, err
 	}
-	return spend(ctx, p.o.Store, now, p.o.Budgets.Begun, passcodesBudget, c.Network)
+	if _, failure := spendKnown(ctx, p.o.Store, now, p.o.Budgets.Begun, passcodesBudget, *known); !spent(failure) {
+		return limit, failure
+	}
+	return limit, err
 }
 
 // spendLetter takes one from the budget of letters, and reports whether one may be
@@ -201,7 +206,9 @@ func (p *Passcodes) spendBegun(ctx context.Context, now time.Time, c Client, kno
 func (p *Passcodes) spendLetter(ctx context.Context, now time.Time, pending pendingPasscode, known *Known) (bool, error) {
 	if known != nil {
 		_, err := spendKnown(ctx, p.o.Store, now, p.o.Budgets.Letters, lettersBudget, *known)
-		return err == nil, err
+		if !spent(err) {
+			return err == nil, err
+		}
 	}
 	return p.spend(ctx, now, p.o.Budgets.Letters, lettersBudget, pending, string(pending.Address))
 }

@@ -47,7 +47,7 @@ func (p *Passcodes) Finalize(ctx context.Context, site Site, door Door, c Client
 	}
 	// Who is talked into telling the passcode of one site, which the letter names, does
 	// not open another with it.
-	if pending.Origin != site.Origin {
+	if pending.Origin != "" && pending.Origin != site.Origin { // none: begun on a node of an older version
 		return SignIn{}, ErrPasscodeGone
 	}
 	if pending.Adds != nil && pending.Adds.UserID != answer.Visitor {
@@ -90,9 +90,8 @@ func (p *Passcodes) verify(ctx context.Context, c Client, id, code string, pendi
 		return err
 	}
 	err = p.compare(counting, now, c, id, code, pending, attempts, counted.look)
-	if counted.last != nil && err != nil {
-		counted.last.err = err
-		return counted.last
+	if counted.last && err != nil {
+		return &GuessingError{UserID: counted.user, Known: counted.known, err: err}
 	}
 	return err
 }

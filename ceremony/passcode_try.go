@@ -11,8 +11,10 @@ import (
 
 // A try is what counting an attempt has come to.
 type try struct {
-	look bool           // there is something left of all budgets
-	last *GuessingError // of what is said if it is wrong, when it is the last
+	look  bool   // there is something left of all budgets
+	last  bool   // the last that is looked at for user in a while
+	user  string // whose account it is
+	known bool   // it is the budget of a known browser
 }
 
 // spendTry counts a try against the budgets of those whom it may be an attack on,
@@ -31,7 +33,9 @@ func (p *Passcodes) spendTry(ctx context.Context, now time.Time, c Client, pendi
 	}
 	email, _ := emailOf(user, pending.Address)
 	if known := c.knownTo(user, email); known != nil {
-		return p.spendKnownTry(ctx, now, *known)
+		if counted, err := p.spendKnownTry(ctx, now, *known); !spent(err) {
+			return counted, err
+		}
 	}
 	look, err := p.spend(ctx, now, p.o.Budgets.Tries, triesBudget, pending, string(pending.Address), owner)
 	if err != nil {
@@ -40,17 +44,23 @@ func (p *Passcodes) spendTry(ctx context.Context, now time.Time, c Client, pendi
 	if _, err := spend(ctx, p.o.Store, now, p.o.Budgets.TriesFrom, triesFromBudget, c.Network); err != nil {
 		return try{}, err
 	}
+	// Where there is no account, there is nothing to guess, and whoever signs up next
+	// week is not to be kept waiting: it is counted for as much work, and for an hour.
+	wrong := p.o.Budgets.Wrong
+	if user.ID == "" {
+		wrong.Per = min(wrong.Per, time.Hour)
+	}
 	// Each is counted whatever the others say: how long it takes would tell.
-	counted := try{look: look}
+	counted := try{look: look, user: user.ID}
 	for _, who := range []string{string(pending.Address), owner} {
-		left, err := spend(ctx, p.o.Store, now, p.o.Budgets.Wrong, wrongBudget, who)
+		left, err := spend(ctx, p.o.Store, now, wrong, wrongBudget, who)
 		switch {
 		case spent(err):
 			counted.look = false // it is not told: a success of the owner would show otherwise
 		case err != nil:
 			return try{}, err
 		case who == owner && left.Remaining == 0:
-			counted.last = &GuessingError{UserID: user.ID}
+			counted.last = user.ID != ""
 		}
 	}
 	return counted, nil
@@ -66,9 +76,5 @@ func (p *Passcodes) spendKnownTry(ctx context.Context, now time.Time, k Known) (
 	if err != nil {
 		return try{}, err
 	}
-	counted := try{look: true}
-	if left.Remaining == 0 {
-		counted.last = &GuessingError{UserID: k.UserID, Known: true}
-	}
-	return counted, nil
+	return try{look: true, last: left.Remaining == 0, user: k.UserID, known: true}, nil
 }

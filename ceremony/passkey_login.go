@@ -68,14 +68,14 @@ func (p *Passkeys) spendBegun(ctx context.Context, c Client, user *directory.Use
 		_, err := spend(ctx, p.o.Store, now, p.o.Begun, loginsBudget+asNamed, base64.RawURLEncoding.EncodeToString(sum[:]))
 		return err
 	}
-	known, err := c.live(ctx, p.o.Directory, func(k Known) bool { return user == nil || k.UserID == user.ID })
+	known, _, err := c.live(ctx, p.o.Directory, func(k Known) bool { return user == nil || k.UserID == user.ID })
 	if err != nil {
 		return err
 	}
 	if known != nil {
-		i := slices.IndexFunc(c.Known, func(k Known) bool { return k.UserID == known.ID })
-		_, err = spendKnown(ctx, p.o.Store, now, p.o.Begun, loginsBudget, c.Known[i])
-		return err
+		if _, err := spendKnown(ctx, p.o.Store, now, p.o.Begun, loginsBudget, *known); !spent(err) {
+			return err
+		}
 	}
 	_, err = spend(ctx, p.o.Store, now, p.o.Begun, loginsBudget, c.Network)
 	return err

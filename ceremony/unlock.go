@@ -12,9 +12,7 @@ import (
 // wraps what the visitor is told, which tells nothing of it. There is one for each
 // time that the budget is spent.
 type GuessingError struct {
-	// UserID is whose account it is, and empty for an address without an account:
-	// there is no difference to be seen, or measured, from outside.
-	UserID string
+	UserID string // whose account it is
 
 	// Known says that it is the budget of one known browser, and not that of
 	// everybody else.
@@ -45,7 +43,7 @@ func (p *Passcodes) Proved(ctx context.Context, c Client, user directory.User) e
 	}
 	for _, k := range c.Known {
 		if k.UserID == user.ID {
-			failures = append(failures, refill(ctx, p.o.Store, now, p.o.Budgets.Wrong, wrongBudget+knownAs, k.Device))
+			failures = append(failures, refill(ctx, p.o.Store, now, p.o.Budgets.Wrong, wrongBudget+perDevice, k.Device))
 		}
 	}
 	return errors.Join(failures...)
@@ -71,10 +69,10 @@ func (p *Passcodes) Unlock(ctx context.Context, user directory.User) error {
 		again(budgets.Tries, triesBudget+asNamed, who)
 		again(budgets.Wrong, wrongBudget, who)
 	}
-	again(budgets.Begun.ofAllKnown(), passcodesBudget+knownTo, user.ID)
-	again(budgets.Letters.ofAllKnown(), lettersBudget+knownTo, user.ID)
-	again(budgets.Tries.ofAllKnown(), triesBudget+knownTo, user.ID)
-	again(budgets.Wrong.ofAllKnown(), wrongBudget+knownTo, user.ID)
+	again(budgets.Begun.ofAllKnown(), passcodesBudget+perUser, user.ID)
+	again(budgets.Letters.ofAllKnown(), lettersBudget+perUser, user.ID)
+	again(budgets.Tries.ofAllKnown(), triesBudget+perUser, user.ID)
+	again(budgets.Wrong.ofAllKnown(), wrongBudget+perUser, user.ID)
 	return errors.Join(failures...)
 }
 
@@ -87,10 +85,10 @@ func (p *Passcodes) Forget(ctx context.Context, userID string) error {
 	return errors.Join(
 		refill(ctx, p.o.Store, now, budgets.Tries, triesBudget, userID),
 		refill(ctx, p.o.Store, now, budgets.Wrong, wrongBudget, userID),
-		refill(ctx, p.o.Store, now, budgets.Begun, passcodesBudget+knownTo, userID),
-		refill(ctx, p.o.Store, now, budgets.Letters, lettersBudget+knownTo, userID),
-		refill(ctx, p.o.Store, now, budgets.Tries, triesBudget+knownTo, userID),
-		refill(ctx, p.o.Store, now, budgets.Wrong, wrongBudget+knownTo, userID),
+		refill(ctx, p.o.Store, now, budgets.Begun, passcodesBudget+perUser, userID),
+		refill(ctx, p.o.Store, now, budgets.Letters, lettersBudget+perUser, userID),
+		refill(ctx, p.o.Store, now, budgets.Tries, triesBudget+perUser, userID),
+		refill(ctx, p.o.Store, now, budgets.Wrong, wrongBudget+perUser, userID),
 	)
 }
 
@@ -100,7 +98,7 @@ func (p *Passkeys) Forget(ctx context.Context, userID string) error {
 	now := p.o.Now()
 	return errors.Join(
 		refill(ctx, p.o.Store, now, p.o.Registrations, registrationsBudget, userID),
-		refill(ctx, p.o.Store, now, p.o.Begun, loginsBudget+knownTo, userID),
+		refill(ctx, p.o.Store, now, p.o.Begun, loginsBudget+perUser, userID),
 	)
 }
 
@@ -111,7 +109,7 @@ func (a *Accounts) Forget(ctx context.Context, userID string) error {
 	now := a.o.Now()
 	return errors.Join(
 		a.additions.forget(ctx, userID),
-		refill(ctx, a.o.Store, now, a.o.Lookups, lookupsBudget+knownTo, userID),
+		refill(ctx, a.o.Store, now, a.o.Lookups, lookupsBudget+perUser, userID),
 		refill(ctx, a.o.Store, now, a.o.Additions, additionsBudget, userID),
 		refill(ctx, a.o.Store, now, a.o.Changes, changesBudget, userID),
 	)

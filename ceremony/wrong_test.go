@@ -83,13 +83,21 @@ func TestSpentBudgetOfWrongPasscodesMakesRightOnesWrong(t *testing.T) {
 	}
 }
 
-// An address that nobody has is no different: not in what is said, and not in what
-// is counted and reported, which takes its time.
-func TestWrongPasscodesForNobodyAreCountedAsWell(t *testing.T) {
+// Whoever has no account yet has no passkey and no known browser: a stranger who
+// guesses in their name does not keep them from signing up for a week.
+func TestWrongPasscodesForNobodyAreForgottenWithinTheHour(t *testing.T) {
 	r := longWindow(t, 4)
-	reports := r.spendWrong(t, browser, "nobody@example.com", 6)
-	if len(reports) != 1 || reports[0].UserID != "" {
-		t.Errorf("reports of guessing: %+v, want one about nobody", reports)
+	if reports := r.spendWrong(t, browser, "nobody@example.com", 6); len(reports) > 0 {
+		t.Errorf("reports of guessing at no account: %+v, want none", reports)
+	}
+	r.clock.advance(time.Hour)
+	begun, err := r.passcodes.Initialize(t.Context(), site, wideOpen, browser, ceremony.Recipient{Address: "nobody@example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := r.passcodes.Finalize(t.Context(), site, wideOpen, browser, ceremony.Answer{ID: begun.ID, Passcode: r.box.passcode(t)})
+	if err != nil || !in.Created {
+		t.Errorf("signing up an hour later: %+v, %v", in, err)
 	}
 }
 
@@ -128,13 +136,8 @@ func TestSpentBudgetOfWrongPasscodesLetsKnownBrowsersIn(t *testing.T) {
 	if len(reports) != 1 || !reports[0].Known || reports[0].UserID != ann.ID {
 		t.Errorf("reports of guessing in a known browser: %+v, want one about Ann", reports)
 	}
-	begun, err := r.initializeAs(t, copied, ceremony.Recipient{Address: "ann@example.com"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var limit *ceremony.LimitError
-	if err := r.guess(t, copied, begun.ID, r.box.passcode(t)); !errors.As(err, &limit) {
-		t.Errorf("a guess more: %v, want a LimitError", err)
+	if err := r.right(t, copied, "ann@example.com"); !errors.Is(err, ceremony.ErrWrongPasscode) {
+		t.Errorf("a guess more: %v, want ErrWrongPasscode, as for any stranger", err)
 	}
 	if err := r.right(t, laptop, "ann@example.com"); err != nil {
 		t.Errorf("her other browser: %v", err)

@@ -245,8 +245,23 @@ func (h *Handlers) log(r *http.Request, p problem, err error) {
 	case p.failure:
 		h.logger().Error("request failed", "id", p.ID, "path", r.URL.Path, "status", p.Status, "error", err.Error())
 	default:
-		h.logger().Info("request refused", "id", requestID(r), "reason", p.slug, "path", r.URL.Path, "status", p.Status, "client", h.o.ClientAddress(r))
+		h.logger().Info("request refused", append([]any{
+			"id", requestID(r), "reason", p.slug, "path", r.URL.Path, "status", p.Status, "client", h.o.ClientAddress(r),
+		}, circumstances(r, err)...)...)
 	}
+}
+
+// circumstances returns what else an operator wants to know about a refusal: which
+// limit may want raising, and which host may want a site.
+func circumstances(r *http.Request, err error) []any {
+	var limit *ceremony.LimitError
+	switch {
+	case errors.As(err, &limit):
+		return []any{"limit", limit.Name}
+	case errors.Is(err, errMisdirected):
+		return []any{"host", r.Host}
+	}
+	return nil
 }
 
 // challenge returns the WWW-Authenticate header of a 401 (RFC 6750, section 3).

@@ -35,8 +35,9 @@ func (h *Handlers) mark(w http.ResponseWriter, marks string) {
 func (h *Handlers) marks(r *request) string { return h.o.Cookie.Beside(r.Request, cookieKnown) }
 
 // finalize ends a passcode ceremony. That somebody goes on guessing is told to the
-// operator, once for each budget that is spent; the visitor is told what they are
-// told of any wrong passcode.
+// operator, once for each budget that is spent, in the log alone: to write a record
+// takes so long that it would tell that there is an account. The visitor is told what
+// they are told of any wrong passcode.
 func (h *Handlers) finalize(r *request, c ceremony.Client, answer ceremony.Answer) (ceremony.SignIn, error) {
 	in, err := h.o.Passcodes.Finalize(r.Context(), r.site, door{h.o.Policy}, c, answer)
 	var guessing *ceremony.GuessingError
@@ -48,7 +49,6 @@ func (h *Handlers) finalize(r *request, c ceremony.Client, answer ceremony.Answe
 		where = "known browser"
 	}
 	h.logger().Warn("passcodes are being guessed: no more are looked at for now", "user", guessing.UserID, "where", where, "client", h.o.ClientAddress(r.Request))
-	h.note(r, "passcode_guessing", guessing.UserID, where)
 	return in, guessing.Unwrap()
 }
 

@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"encoding/json"
 	"errors"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
@@ -65,6 +66,17 @@ func TestIDOfAnAnswerLeadsToItsLineInTheLog(t *testing.T) {
 	}
 	if line := r.logged(refused.header.Get("X-Request-Id")); line["reason"] != "sign_in_required" {
 		t.Errorf("log: %v, want the reason of the refusal", line)
+	}
+}
+
+// An operator who looks into the log is to see which host wants a site.
+func TestRefusalOfAHostNamesItInTheLog(t *testing.T) {
+	r := newRig(t, setup{})
+	w := httptest.NewRecorder()
+	r.ServeHTTP(w, httptest.NewRequest("GET", "https://another.example.net/doorward/login", nil))
+	line := r.logged(w.Header().Get("X-Request-Id"))
+	if line["msg"] != "request refused" || line["reason"] != "host_not_configured" || line["host"] != "another.example.net" {
+		t.Errorf("log: %v, want the refusal and the host", line)
 	}
 }
 

@@ -52,22 +52,26 @@ func (b *Bypass) Opens(path, escaped string) bool {
 		slices.ContainsFunc(b.prefixes, func(p string) bool { return strings.HasPrefix(path, p) })
 }
 
-// Plain reports whether a decoded path means the same to every reader: no dot
-// segments, empty segments, backslashes, path parameters (;), control characters,
-// signs that a second decoding would change, signs that some readers take for one
-// of these, or bytes that are no UTF-8 (some take the overlong C0 AE for a dot). What opens a path to everybody
-// has to be sure of what the app will make of it.
+// Plain reports whether a decoded path means the same to every reader. There are no
+// dot segments in it, no empty ones, no backslashes, path parameters (;) and control
+// characters, nothing that a second decoding would change, no bytes that are no UTF-8
+// (some readers take the overlong C0 AE for a dot), and no signs that some readers
+// take for one of these. What opens a path to everybody has to be sure of what the
+// app will make of it.
 func Plain(path string) bool {
 	if !utf8.ValidString(path) {
 		return false
 	}
+	ascii := true
 	for i := range len(path) {
 		switch c := path[i]; {
+		case c >= utf8.RuneSelf:
+			ascii = false
 		case c < 0x20, c == 0x7f, c == '\\', c == '%', c == ';', c == '?', c == '#':
 			return false
 		}
 	}
-	if strings.ContainsAny(path, lookalikes) {
+	if !ascii && strings.ContainsAny(path, lookalikes) {
 		return false
 	}
 	for segment := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
@@ -87,7 +91,8 @@ func Plain(path string) bool {
 const lookalikes = "\uff0f\u2044\u2215\u29f8\u2571\u2100\u2101\u2105\u2106" + // slash
 	"\uff3c\ufe68\u2216\u29f5\u29f9\u00a5\uffe5\u20a9\uffe6" + // backslash
 	"\uff0e\ufe52\u2024\u2025\u2026\u3002\uff61" + // dot
-	"\uff05\ufe6a\uff1b\ufe54\u037e\uff1f\ufe56\uff03\ufe5f" // percent, semicolon, question mark, hash
+	"\ufe19\ufe30" + // more than one dot
+	"\uff05\ufe6a\uff1b\ufe54\ufe14\u037e\uff1f\ufe56\ufe16\u2047\u2048\u2049\uff03\ufe5f" // percent, semicolon, question mark, hash
 
 // plainEscapes reports whether no escape in a path hides a character that
 // separates or changes segments.

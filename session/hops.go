@@ -10,24 +10,43 @@ import (
 // of hopPrefixes.
 var hops = []string{
 	"forwarded", "x-forwarded", // RFC 7239, and before
-	"client-cert", "client-cert-chain", "x-client-cert", "ssl-client-cert", // RFC 9440, and before
-	"x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip", "cf-connecting-ipv6", "fastly-client-ip",
-	"x-host", "x-http-host-override", "x-url-scheme", "front-end-https",
+	"client-cert", "client-cert-chain", "x-client-cert", "ssl-client-cert", "x-tls-client-cert", // RFC 9440, and before
+	"client-ip", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "x-proxyuser-ip", "x-originating-ip", "x-remote-ip", "x-remote-addr",
+	"proxy-client-ip", "wl-proxy-client-ip", "true-client-ip", "cf-connecting-ip", "cf-connecting-ipv6", "fastly-client-ip", "fly-client-ip",
+	"do-connecting-ip", "x-host", "x-http-host-override", "x-scheme", "x-url-scheme", "x-script-name", "front-end-https",
 }
 
-var hopPrefixes = []string{"x-forwarded-", "x-original-", "x-ssl-", "ssl-client-", "x-client-cert-"}
+var hopPrefixes = []string{
+	"x-forwarded-", "x-original-", "x-ssl-", "ssl-client-", "x-client-cert-", "x-amzn-mtls-", "x-arr-", "x-azure-", "x-envoy-",
+}
 
 // StripHops removes from a client's headers those that only a proxy has a right to
 // set, in any spelling: apps take them for the path that was asked for, for the
 // host that they build links with, for the client's address or for its
-// certificate. A proxy that Caddy trusts may set them. It leaves alone the three
-// that reverse_proxy sets itself, by rules of its own.
-func StripHops(h http.Header) {
+// certificate. A proxy that Caddy trusts may set them, in the one spelling that
+// proxies use: it passes on what it does not know, and some apps read X_Real_IP for
+// X-Real-IP. The three are left alone that reverse_proxy sets itself, by rules of its
+// own.
+func StripHops(h http.Header, trusted bool) {
 	for name := range h {
-		if isHop(name) {
+		switch name {
+		case "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto":
+			continue
+		}
+		if isHop(name) && !(trusted && plainName(name)) {
 			delete(h, name)
 		}
 	}
+}
+
+// plainName reports whether a header's name has letters, digits and hyphens alone.
+func plainName(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; foldByte(c) == '-' && c != '-' {
+			return false
+		}
+	}
+	return true
 }
 
 // hopStarts are the signs, in every spelling, with which the first and the second
@@ -46,17 +65,6 @@ var hopStarts = func() (starts [2][256]bool) {
 
 func isHop(name string) bool {
 	if len(name) < 2 || !hopStarts[0][name[0]] || !hopStarts[1][name[1]] {
-		return false
-	}
-	switch name {
-	case "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto":
-		return false
-	case "":
-		return false
-	}
-	switch foldByte(name[0]) { // most names that clients send begin with another letter
-	case 'c', 'f', 's', 't', 'x':
-	default:
 		return false
 	}
 	for _, hop := range hops {

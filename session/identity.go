@@ -53,8 +53,21 @@ func NewIdentityHeaders(h Headers) *IdentityHeaders {
 }
 
 // overrides are headers by which some app servers let a client name another path
-// or another method than those of the request, which were judged.
-var overrides = []string{"X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"}
+// than that of the request, which was judged.
+var overrides = []string{"X-Original-URL", "X-Rewrite-URL"}
+
+// methodOverrides are those by which some let a client name another method.
+var methodOverrides = []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"}
+
+// TakeMethodOverrides has headers removed by which a client names another method than
+// that of the request: where the method is judged. Elsewhere apps need them, since
+// there are clients that know no methods but GET and POST. It is not safe for
+// concurrent use with the other methods.
+func (ih *IdentityHeaders) TakeMethodOverrides() {
+	for _, name := range methodOverrides {
+		ih.take(name)
+	}
+}
 
 // Take has the names that h uses removed from clients' requests, too: another
 // door may lead to the same app by them. It is not safe for concurrent use with
