@@ -39,5 +39,5 @@ func trustsProxies(server *caddyhttp.Server) bool {
 		return true
 	}
 	loaded := reflect.ValueOf(server).Elem().FieldByName("trustedProxies")
-	return loaded.IsValid() && !loaded.IsNil()
+	return loaded.Kind() == reflect.Interface && !loaded.IsNil()
 }
