@@ -29,10 +29,19 @@ func (s Secret) forms() []string {
 		}
 	}
 	all := []string{value, url.QueryEscape(value), url.PathEscape(value)}
-	if quoted, err := json.Marshal(value); err == nil {
-		all = append(all, strings.Trim(string(quoted), `"`))
+	for _, html := range []bool{false, true} { // Caddy's log leaves <, > and & as they are
+		all = append(all, quoted(value, html))
 	}
 	return distinct(append(all, encoded(value)...)...)
+}
+
+// quoted returns a value as JSON has it between the quotation marks.
+func quoted(value string, html bool) string {
+	var text strings.Builder
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(html)
+	_ = encoder.Encode(value) // a string always can be
+	return strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(text.String()), `"`), `"`)
 }
 
 // encoded returns what is in every Base64 text of something that has value in it,
