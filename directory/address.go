@@ -161,6 +161,11 @@ func canonicalDomain(s string) (string, bool) {
 	if err != nil {
 		return "", false
 	}
+	// The rules for writing from right to left are checked on what was typed, not on
+	// what it became: a domain may come out that would not be taken again.
+	if again, err := idna.Lookup.ToASCII(domain); err != nil || again != domain {
+		return "", false
+	}
 	labels := strings.Split(domain, ".")
 	for _, label := range labels {
 		if !isLabel(label) {

@@ -3,6 +3,7 @@ package directory_test
 import (
 	"strings"
 	"testing"
+	"unicode"
 
 	"golang.org/x/net/idna"
 	"golang.org/x/text/unicode/norm"
@@ -10,13 +11,24 @@ import (
 	"github.com/doorward/doorward/directory"
 )
 
+// capitals returns s in capitals, but for letters that are not what their capital
+// is in small: the capital of a dotless i is an I, which is another domain.
+func capitals(s string) string {
+	return strings.Map(func(r rune) rune {
+		if upper := unicode.ToUpper(r); unicode.ToLower(upper) == r {
+			return upper
+		}
+		return r
+	}, s)
+}
+
 // However one mailbox is spelled (in capitals, composed or decomposed, its domain in
 // Unicode or in ASCII, with other full stops), it is refused or the same address:
 // there are not two accounts of one mailbox, and nobody gets another's by spelling.
 func FuzzSpellingsOfOneMailboxAreOne(f *testing.F) {
 	for _, s := range []string{
-		"alice@example.com", "Alice+Tag@BÜCHER.example", "J\u030c@example.com", "用户@例え.jp", "\u0958@example.com", "a@xn--bcher-kva.example",
-		"a@ß.example", "\u1100\u1161@x.yz", "a@x\u0130.yz", "josÉ@example.com", "\u03c3\u03c2@example.com", "ı@example.com", "a@ﬁ.example", "a@\u212a.example",
+		"alice@example.com", "Alice+Tag@BÜCHER.example", "J\u030c@example.com", "A\u030c@example.com", "用户@例え.jp", "\u0958@example.com", "a@xn--bcher-kva.example",
+		"a@ß.example", "\u1100\u1161@x.yz", "a@x\u0130.yz", "josÉ@example.com", "\u03c3\u03c2@example.com", "ı@example.com", "a@ı.example", "a@ℶA.example", "a@ﬁ.example", "a@\u212a.example",
 	} {
 		f.Add(s)
 	}
@@ -26,7 +38,9 @@ func FuzzSpellingsOfOneMailboxAreOne(f *testing.F) {
 			return
 		}
 		at := strings.LastIndex(s, "@")
-		local, domain := s[:at], s[at+1:]
+		// A letter and its accent are one character before the case of ASCII letters
+		// is looked at: an A with a caron is no A, however it is written.
+		local, domain := norm.NFC.String(s[:at]), s[at+1:]
 		ascii := func(upper bool, s string) string {
 			return strings.Map(func(r rune) rune {
 				if upper && 'a' <= r && r <= 'z' {
@@ -39,11 +53,11 @@ func FuzzSpellingsOfOneMailboxAreOne(f *testing.F) {
 			}, s)
 		}
 		spellings := []string{
-			ascii(true, local) + "@" + domain, ascii(false, local) + "@" + domain, norm.NFC.String(local) + "@" + domain, norm.NFD.String(local) + "@" + domain,
-			local + "@" + strings.ToUpper(domain), local + "@" + norm.NFD.String(domain), local + "@" + strings.ReplaceAll(domain, ".", "\u3002"), local + "@" + want.Domain(),
+			ascii(true, local) + "@" + domain, ascii(false, local) + "@" + domain, local + "@" + domain, norm.NFD.String(local) + "@" + domain,
+			local + "@" + capitals(domain), local + "@" + norm.NFD.String(domain), local + "@" + strings.ReplaceAll(domain, ".", "\u3002"), local + "@" + want.Domain(),
 		}
-		if unicode, err := idna.Display.ToUnicode(want.Domain()); err == nil {
-			spellings = append(spellings, local+"@"+unicode, local+"@"+strings.ToUpper(unicode))
+		if shown, err := idna.Display.ToUnicode(want.Domain()); err == nil {
+			spellings = append(spellings, local+"@"+shown, local+"@"+capitals(shown))
 		}
 		for _, spelled := range spellings {
 			if got, err := directory.ParseAddress(spelled); err == nil && got != want {

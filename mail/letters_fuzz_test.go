@@ -173,8 +173,11 @@ func FuzzOneLine(f *testing.F) {
 		}) {
 			t.Errorf("oneLine(%q) = %q", s, got)
 		}
-		if masked := maskAddress(s + "@example.com"); len([]rune(s)) > 1 && strings.Contains(masked, s) {
-			t.Errorf("maskAddress(%q) = %q", s, masked)
+		// What is shown of an address is its first character, whatever follows it.
+		if runes := []rune(s); len(runes) > 1 {
+			if masked, want := maskAddress(s+"@example.com"), maskAddress(string(runes[:1])+"ny@example.com"); masked != want {
+				t.Errorf("of %q is shown %q, want %q", s, masked, want)
+			}
 		}
 		if again := oneLine(got, 20); again != got {
 			t.Errorf("oneLine(%q) = %q, and of that %q", s, got, again)
