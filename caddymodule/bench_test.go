@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -80,10 +81,10 @@ func signInMany(b *testing.B, app *App, n int) []string {
 }
 
 // A visit makes requests as they reach a handler in Caddy, with what a browser
-// sends. It is for one goroutine: the requests share their header, of which
-// request puts back what a door has taken out.
+// sends. It is for one goroutine, and one request at a time.
 type visit struct {
 	r       *http.Request
+	header  http.Header
 	cookies []string
 }
 
@@ -101,7 +102,7 @@ func newVisit(path string, header ...string) *visit {
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
-	return &visit{r: r}
+	return &visit{r: r, header: r.Header}
 }
 
 // request returns the next request, with a session token or without.
@@ -111,9 +112,10 @@ func (v *visit) request(token string) *http.Request {
 		cookie = token // with its name, and the app's cookie
 	}
 	v.cookies = append(v.cookies[:0], cookie)
+	v.r.Header = make(http.Header, len(v.header)+1) // as net/http makes it, with no room to spare
+	maps.Copy(v.r.Header, v.header)
 	v.r.Header["Cookie"] = v.cookies
-	ctx := context.WithValue(context.Background(), caddy.ReplacerCtxKey, caddy.NewEmptyReplacer())
-	return v.r.WithContext(ctx)
+	return caddyhttp.PrepareRequest(v.r, caddy.NewReplacer(), nil, nil)
 }
 
 // sink is a response nobody reads.

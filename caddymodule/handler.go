@@ -131,6 +131,7 @@ func (h *Handler) checkRules() (err error) {
 		return fmt.Errorf("headers: %w", err)
 	}
 	h.headers, h.asserts = session.NewIdentityHeaders(names), names.Token != ""
+	h.headers.FromProxy = fromProxy
 	return nil
 }
 

@@ -22,7 +22,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	h.headers.Strip(r)
 	socket := stripUpgrade(r)
-	session.StripHops(r.Header, fromProxy(r))
 	if !h.app.awaitReady(r.Context()) {
 		h.cookie.Cut(r.Header) // error routes may lead to an app
 		w.Header().Set("Retry-After", "5")
@@ -99,7 +98,7 @@ func (h *Handler) opens(r *http.Request, socket bool) bool {
 	if !socket && unforwardable(r) {
 		return false
 	}
-	if !socket && h.policy.Bypass.Opens(r.URL.Path, r.URL.EscapedPath()) {
+	if !socket && h.policy.Bypass.Opens(r.URL.Path, r.URL.EscapedPath) {
 		return true
 	}
 	if len(h.match) == 0 || !policy.Plain(r.URL.Path) || r.URL.Opaque != "" {

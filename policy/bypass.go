@@ -44,10 +44,11 @@ func ParseBypass(patterns []string) (Bypass, error) {
 // escaped as it stands in the request and as the app will see it. A path that
 // two readers could read differently (with an escaped slash, a backslash, a dot
 // segment ...) is never open: the app might read it as another one.
-func (b *Bypass) Opens(path, escaped string) bool {
-	if len(b.exact) == 0 && len(b.prefixes) == 0 || !Plain(path) || !plainEscapes(escaped) {
-		return false
-	}
+func (b *Bypass) Opens(path string, escaped func() string) bool {
+	return b.names(path) && Plain(path) && plainEscapes(escaped())
+}
+
+func (b *Bypass) names(path string) bool {
 	return slices.Contains(b.exact, path) ||
 		slices.ContainsFunc(b.prefixes, func(p string) bool { return strings.HasPrefix(path, p) })
 }

@@ -150,7 +150,7 @@ func TestBypassOpensWhatItNamesAndNothingElse(t *testing.T) {
 		{"/admin", "/admin", false},
 	}
 	for _, tt := range tests {
-		if got := b.Opens(tt.path, tt.escaped); got != tt.want {
+		if got := b.Opens(tt.path, func() string { return tt.escaped }); got != tt.want {
 			t.Errorf("Opens(%q, %q) = %v, want %v", tt.path, tt.escaped, got, tt.want)
 		}
 	}

@@ -2,8 +2,12 @@ package session_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/sha256"
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/doorward/doorward/session"
@@ -72,14 +76,27 @@ func BenchmarkCheckDue(b *testing.B) {
 	}
 }
 
-// What anybody can send.
+// What anybody can send, and beside it the one thing about it that takes time: the
+// verification of a signature.
 func BenchmarkCheckForged(b *testing.B) {
 	f := newForger(b)
-	forged := forge(b, f.header, f.claims, es256(stranger(b)))
+	token := forge(b, f.header, f.claims, es256(stranger(b)))
+	b.Run("yardstick", func(b *testing.B) {
+		_, ours := f.h.stolen(0)
+		digest := sha256.Sum256([]byte(token))
+		r, s, err := ecdsa.Sign(rand.Reader, stranger(b), digest[:])
+		must(b, err)
+		for b.Loop() {
+			if ecdsa.Verify(&ours.PublicKey, digest[:], r, s) {
+				b.Fatal("a stranger's signature is ours")
+			}
+		}
+	})
 	for name, token := range map[string]string{
-		"signature": forged,
-		"key":       forge(b, f.header.with("kid", "made up"), f.claims, f.sign),
-		"garbage":   forged[:40],
+		"signature": token,
+		"largest":   f.largest(b),
+		"garbage":   token[:40],
+		"type":      forge(b, f.header.with("typ", session.TypeAssertion), f.claims, f.sign),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -90,6 +107,97 @@ func BenchmarkCheckForged(b *testing.B) {
 			}
 		})
 	}
+}
+
+// largest returns a forged token that has as much to read as one may have.
+func (f *forger) largest(b *testing.B) string {
+	b.Helper()
+	header := f.header
+	for i := 0; len(header.part(b)) < 500; i++ {
+		header = header.with(strconv.Itoa(i), i)
+	}
+	token := forge(b, header, f.claims, es256(stranger(b)))
+	padding := (8<<10 - len(token)) * 3 / 4
+	token = forge(b, header, f.claims.with("padding", strings.Repeat("x", padding-20)), es256(stranger(b)))
+	if len(token) < 8<<10-64 || len(token) > 8<<10 {
+		b.Fatalf("the token has %d bytes", len(token))
+	}
+	return token
+}
+
+// What is checked of a good token without the store.
+func BenchmarkVerify(b *testing.B) {
+	h := newEmbeddedHouse(b)
+	n := h.node()
+	_, token := n.begin("ann")
+	b.ReportAllocs()
+	for b.Loop() {
+		_, err := n.keys.Verify(token, site, h.clock.Now())
+		must(b, err)
+	}
+}
+
+// What an unknown key ID costs: reading the token, and its part of a look for the
+// key, which all senders wait for together.
+func BenchmarkCheckUnknownKey(b *testing.B) {
+	f := newForger(b)
+	token := forge(b, f.header.with("kid", "made up"), f.claims, f.sign)
+	b.Run("token", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := f.keys.Verify(token, site, f.h.clock.Now()); !session.Refused(err) {
+				b.Fatalf("Verify = %v, want a refusal", err)
+			}
+		}
+	})
+	b.Run("look", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			must(b, f.keys.Refresh(context.Background()))
+		}
+	})
+	b.Run("flood", func(b *testing.B) {
+		b.SetParallelism(512)
+		b.ReportAllocs()
+		b.RunParallel(func(p *testing.PB) {
+			for p.Next() {
+				if _, err := f.Check(context.Background(), token, site); !session.Refused(err) {
+					b.Errorf("Check = %v, want a refusal", err)
+					return
+				}
+			}
+		})
+	})
+}
+
+// The tokens that we sign, and beside them the signature.
+func BenchmarkSign(b *testing.B) {
+	h := newEmbeddedHouse(b)
+	n := h.node()
+	v, token := n.begin("ann")
+	b.Run("yardstick", func(b *testing.B) {
+		_, key := h.stolen(0)
+		digest := sha256.Sum256([]byte(token))
+		b.ReportAllocs()
+		for b.Loop() {
+			_, _, err := ecdsa.Sign(rand.Reader, key, digest[:])
+			must(b, err)
+		}
+	})
+	b.Run("session", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, err := n.keys.SignSession(v, issuer)
+			must(b, err)
+		}
+	})
+	b.Run("assertion", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, err := n.Assertion(&session.Visitor{Session: v.Session, Identity: v.Identity}, site, issuer)
+			must(b, err)
+		}
+	})
 }
 
 func BenchmarkAssertion(b *testing.B) {

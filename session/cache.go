@@ -1,7 +1,6 @@
 package session
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"hash/maphash"
 	"math/rand/v2"
@@ -10,29 +9,38 @@ import (
 	"time"
 )
 
-// digest names a session token in the cache, so that the cache holds no token
-// and finding one takes no time that depends on another's content.
-type digest [sha256.Size]byte
-
-// digestOf does not allocate for a token of the usual length.
-func digestOf(token string) digest {
-	var buffer [1 << 10]byte
-	return sha256.Sum256(append(buffer[:0], token...))
+// A digest names a session token in the cache, which holds no token. It is the end of
+// the token's signature, which nobody knows who has not seen the token, and a keyed
+// hash of the whole, so that nothing else passes with that signature. A cryptographic
+// hash of the whole would say no more, and take most of the time that a request costs.
+type digest struct {
+	sum uint64
+	end [40]byte // 240 bits, in base64url
 }
+
+var seed = maphash.MakeSeed()
+
+func digestOf(token string) digest {
+	d := digest{sum: maphash.String(seed, token)}
+	copy(d.end[:], token[max(0, len(token)-len(d.end)):])
+	return d
+}
+
+// key returns d as a string.
+func (d digest) key() string { return string(binary.LittleEndian.AppendUint64(d.end[:], d.sum)) }
 
 // cache keeps the visitors that were checked lately. It is bounded: where it is
 // full, the entry of a handful that was checked longest ago makes room.
 type cache struct {
 	shards  [64]cacheShard
 	history history
-	seed    maphash.Seed
 }
 
 type cacheShard struct {
 	mu       sync.RWMutex
 	capacity int
 	entries  []cacheEntry   // in any order, without gaps
-	index    map[digest]int // of entries
+	index    map[uint64]int // of entries, by the sum of their digests
 }
 
 type cacheEntry struct {
@@ -43,19 +51,15 @@ type cacheEntry struct {
 }
 
 func newCache(capacity int) *cache {
-	c := &cache{seed: maphash.MakeSeed()}
+	c := new(cache)
 	for i := range c.shards {
 		c.shards[i].capacity = max(capacity/len(c.shards), 1)
-		c.shards[i].index = make(map[digest]int)
+		c.shards[i].index = make(map[uint64]int)
 	}
 	return c
 }
 
-func (c *cache) hash(id string) uint64 { return maphash.String(c.seed, id) }
-
-func (c *cache) shard(d digest) *cacheShard {
-	return &c.shards[binary.LittleEndian.Uint16(d[:2])%uint16(len(c.shards))]
-}
+func (c *cache) shard(d digest) *cacheShard { return &c.shards[d.sum%uint64(len(c.shards))] }
 
 // get returns the visitor last seen with a token, and whether the check is still
 // good at now.
@@ -63,8 +67,8 @@ func (c *cache) get(d digest, now time.Time) (v *Visitor, fresh bool) {
 	s := c.shard(d)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	i, ok := s.index[d]
-	if !ok {
+	i, ok := s.index[d.sum]
+	if !ok || s.entries[i].digest != d {
 		return nil, false
 	}
 	return s.entries[i].visitor, now.Before(s.entries[i].fresh)
@@ -85,15 +89,15 @@ func (c *cache) put(d digest, v *Visitor, fresh time.Time, since uint64) bool {
 	if c.history.holds(v, since) {
 		return false
 	}
-	e := cacheEntry{d, v, fresh, c.hash(v.ID), c.hash(v.Subject)}
-	if i, ok := s.index[d]; ok {
+	e := cacheEntry{d, v, fresh, hashOf(v.ID), hashOf(v.Subject)}
+	if i, ok := s.index[d.sum]; ok {
 		s.entries[i] = e
 		return true
 	}
 	if len(s.entries) >= s.capacity {
 		s.evict()
 	}
-	s.index[d] = len(s.entries)
+	s.index[d.sum] = len(s.entries)
 	s.entries = append(s.entries, e)
 	return true
 }
@@ -112,10 +116,10 @@ func (s *cacheShard) evict() {
 // delete removes one entry, and puts the last in its place.
 func (s *cacheShard) delete(i int) {
 	last := len(s.entries) - 1
-	delete(s.index, s.entries[i].digest)
+	delete(s.index, s.entries[i].digest.sum)
 	if i != last {
 		s.entries[i] = s.entries[last]
-		s.index[s.entries[i].digest] = i
+		s.index[s.entries[i].digest.sum] = i
 	}
 	s.entries[last] = cacheEntry{}
 	s.entries = s.entries[:last]
@@ -126,16 +130,19 @@ func (c *cache) remove(d digest) {
 	s := c.shard(d)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if i, ok := s.index[d]; ok {
+	if i, ok := s.index[d.sum]; ok && s.entries[i].digest == d {
 		s.delete(i)
 	}
 }
+
+// hashOf returns what the cache tells IDs apart by at first.
+func hashOf(id string) uint64 { return maphash.String(seed, id) }
 
 // forget removes the visitors that f names. It looks at all, which is rare (a
 // session ended, a user changed) and quick (some twenty nanoseconds each).
 func (c *cache) forget(f forgotten) {
 	c.history.add(f)
-	session, subject := c.hash(f.session), c.hash(f.subject)
+	session, subject := hashOf(f.session), hashOf(f.subject)
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()

@@ -14,6 +14,34 @@ func visitorOf(i int) *Visitor {
 	return &Visitor{Session: Session{ID: "session" + strconv.Itoa(i), Subject: "subject" + strconv.Itoa(i%10)}}
 }
 
+// The cache tells tokens apart by a part of each and a hash, and each of the two says
+// so alone.
+func TestTwoTokensOfOneSumAreTwo(t *testing.T) {
+	c, now := newCache(64), time.Now()
+	d := testDigest(1)
+	other := d
+	other.end[0]++
+	c.put(d, visitorOf(1), now.Add(time.Hour), c.mark())
+	if v, fresh := c.get(other, now); v != nil || fresh {
+		t.Errorf("a token whose signature ends otherwise is taken for that of %v", v.ID)
+	}
+	c.remove(other)
+	if v, _ := c.get(d, now); v == nil {
+		t.Error("forgetting one has the other forgotten")
+	}
+	// The one that came last is kept: of two sums that meet, which does not happen.
+	c.put(other, visitorOf(2), now.Add(time.Hour), c.mark())
+	if v, _ := c.get(d, now); v != nil {
+		t.Errorf("a token is taken for that of %v, which came after it", v.ID)
+	}
+	if v, fresh := c.get(other, now); v == nil || v.ID != visitorOf(2).ID || !fresh {
+		t.Errorf("the entry put last = %v, want it kept", v)
+	}
+	if got := c.len(); got != 1 {
+		t.Errorf("%d entries are kept, want 1", got)
+	}
+}
+
 func TestCacheIsBounded(t *testing.T) {
 	const capacity = 1 << 10
 	c := newCache(capacity)
@@ -172,7 +200,7 @@ func TestCachedCheckEndsByTheMonotonicClock(t *testing.T) {
 			LastSeenAt: began.Round(0), ExpiresAt: began.Round(0).Add(ends), Idle: time.Hour,
 		}}, began, s.cache.mark())
 		shard := s.cache.shard(d)
-		fresh := shard.entries[shard.index[d]].fresh
+		fresh := shard.entries[shard.index[d.sum]].fresh
 		if !strings.Contains(fresh.String(), "m=") {
 			t.Errorf("a check that is good because %s ends at %v, want a monotonic reading", name, fresh)
 		}

@@ -105,7 +105,9 @@ func (s *Sessions) verify(ctx context.Context, token, audience string) (string, 
 		if err := s.keys.look(ctx, unknown.kid); err != nil {
 			return "", fmt.Errorf("looking for a new signing key: %w", err)
 		}
-		id, err = s.keys.verifySession(token, audience, s.now())
+		if _, known := s.keys.verifier(unknown.kid); known {
+			return s.keys.verifySession(token, audience, s.now())
+		}
 	}
 	return id, err
 }
@@ -113,7 +115,7 @@ func (s *Sessions) verify(ctx context.Context, token, audience string) (string, 
 // checkOnce is check, made once for all who wait for it at the same time, and
 // not given up when the one who began it hangs up.
 func (s *Sessions) checkOnce(ctx context.Context, d digest, id string) (checked, error) {
-	result := s.checks.DoChan(string(d[:]), func() (any, error) {
+	result := s.checks.DoChan(d.key(), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
 		defer cancel()
 		return s.check(ctx, d, id)

@@ -89,12 +89,21 @@ func cookieValue(h http.Header, name string) string {
 		for len(line) > 0 {
 			var pair string
 			pair, line, _ = strings.Cut(line, ";")
-			if value, ok := strings.CutPrefix(strings.TrimLeft(pair, " \t"), name); ok && strings.HasPrefix(value, "=") {
+			if value, ok := strings.CutPrefix(trimLeft(pair), name); ok && strings.HasPrefix(value, "=") {
 				return strings.TrimRight(value[1:], " \t")
 			}
 		}
 	}
 	return ""
+}
+
+// trimLeft is strings.TrimLeft(s, " \t") for a pair of a Cookie header, which has one
+// space at most.
+func trimLeft(s string) string {
+	for s != "" && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	return s
 }
 
 // Cut removes our own credentials from a request on its way to the app: every
@@ -107,27 +116,25 @@ func (c Cookie) Cut(h http.Header) {
 	if _, ok := h["Authorization"]; ok {
 		cutAuthorization(h)
 	}
-	lines, cut := h["Cookie"], false
-	for _, line := range lines {
-		if strings.Contains(line, c.Name) || strings.Contains(line, tokenStart) {
-			cut = true
-			break
+	lines := h["Cookie"]
+	var kept []string // not in place: the lines may be somebody else's, too
+	cut := false
+	for i, line := range lines {
+		rest := c.cutLine(line)
+		if !cut && len(rest) < len(line) {
+			cut, kept = true, append(make([]string, 0, len(lines)), lines[:i]...)
+		}
+		if cut && rest != "" {
+			kept = append(kept, rest)
 		}
 	}
-	if !cut {
-		return
-	}
-	var kept []string
-	for _, line := range lines {
-		if line = c.cutLine(line); line != "" {
-			kept = append(kept, line)
-		}
-	}
-	if len(kept) == 0 {
+	switch {
+	case !cut:
+	case len(kept) == 0:
 		delete(h, "Cookie")
-		return
+	default:
+		h["Cookie"] = kept
 	}
-	h["Cookie"] = kept
 }
 
 // cutAuthorization removes the lines that carry a token of ours, also such as
@@ -142,20 +149,35 @@ func cutAuthorization(h http.Header) {
 	h["Authorization"] = kept
 }
 
-// cutLine returns one line of a Cookie header without our cookies.
+// cutLine returns one line of a Cookie header without our cookies. It is a part of
+// line if what is left stands together, as it does unless ours are in the middle.
 func (c Cookie) cutLine(line string) string {
-	var kept strings.Builder
-	kept.Grow(len(line))
-	separator := ""
-	for pair := range strings.SplitSeq(line, ";") {
-		name, _, _ := strings.Cut(pair, "=")
-		rest, ours := strings.CutPrefix(strings.TrimSpace(name), c.Name)
-		if ours && (rest == "" || rest[0] == '-') || Own(pair) {
-			continue
+	kept, from, cut := "", 0, false
+	for at := 0; at < len(line); {
+		end := strings.IndexByte(line[at:], ';')
+		if end < 0 {
+			end = len(line) - at
 		}
-		kept.WriteString(separator)
-		kept.WriteString(pair)
-		separator = ";"
+		if end += at; c.owns(line[at:end]) {
+			kept, from, cut = kept+line[from:at], end, true
+			if from < len(line) {
+				from++ // the semicolon
+			}
+		}
+		at = end + 1
 	}
-	return strings.TrimLeft(kept.String(), " \t")
+	if !cut {
+		return line
+	}
+	return trimLeft(strings.TrimSuffix(kept+line[from:], ";"))
+}
+
+// owns reports whether a pair of a Cookie header is ours, or has a token of ours.
+func (c Cookie) owns(pair string) bool {
+	if rest, ok := strings.CutPrefix(strings.TrimSpace(pair), c.Name); ok {
+		if rest = strings.TrimSpace(rest); rest == "" || rest[0] == '=' || rest[0] == '-' {
+			return true
+		}
+	}
+	return Own(pair)
 }

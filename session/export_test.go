@@ -13,6 +13,11 @@ func (s *Sessions) Fill(n int) {
 	}
 }
 
+// SignSession returns a session token of v.
+func (k *KeySet) SignSession(v *Visitor, issuer string) (string, error) {
+	return k.signSession(v, issuer)
+}
+
 // Forget makes the cache forget, as when a session was ended.
 func (s *Sessions) Forget(id string) { s.cache.forget(forgotten{session: id}) }
 

@@ -1,9 +1,6 @@
 package session
 
-import (
-	"net/http"
-	"slices"
-)
+import "net/http"
 
 // hops are headers by which a proxy in front tells what it was asked, by whom, and
 // whose certificate it saw. Beside these there is everything that begins like one
@@ -20,23 +17,18 @@ var hopPrefixes = []string{
 	"x-forwarded-", "x-original-", "x-ssl-", "ssl-client-", "x-client-cert-", "x-amzn-mtls-", "x-arr-", "x-azure-", "x-envoy-",
 }
 
-// StripHops removes from a client's headers those that only a proxy has a right to
-// set, in any spelling: apps take them for the path that was asked for, for the
-// host that they build links with, for the client's address or for its
-// certificate. A proxy that Caddy trusts may set them, in the one spelling that
-// proxies use: it passes on what it does not know, and some apps read X_Real_IP for
-// X-Real-IP. The three are left alone that reverse_proxy sets itself, by rules of its
-// own.
-func StripHops(h http.Header, trusted bool) {
-	for name := range h {
-		switch name {
-		case "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto":
-			continue
-		}
-		if isHop(name) && !(trusted && plainName(name)) {
-			delete(h, name)
-		}
+// mayHop reports whether a request may have a header that only proxies may set: apps
+// take them for the path that was asked for, for the host that they build links with,
+// for the client's address or for its certificate. A proxy that is trusted may set
+// them, in the one spelling that proxies use: it passes on what it does not know, and
+// some apps read X_Real_IP for X-Real-IP. The three are left alone that reverse_proxy
+// sets itself, by rules of its own.
+func (ih *IdentityHeaders) mayHop(r *http.Request, name string) bool {
+	switch name {
+	case "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto":
+		return true
 	}
+	return plainName(name) && ih.FromProxy != nil && ih.FromProxy(r)
 }
 
 // plainName reports whether a header's name has letters, digits and hyphens alone.
@@ -49,24 +41,8 @@ func plainName(name string) bool {
 	return true
 }
 
-// hopStarts are the signs, in every spelling, with which the first and the second
-// character of these names is written: few other headers get past them, and every
-// header of every request is asked about.
-var hopStarts = func() (starts [2][256]bool) {
-	for _, name := range slices.Concat(hops, hopPrefixes) {
-		for at := range starts {
-			for c := range starts[at] {
-				starts[at][c] = starts[at][c] || foldByte(byte(c)) == name[at]
-			}
-		}
-	}
-	return starts
-}()
-
+// isHop reports whether a header is one that only proxies may set, in any spelling.
 func isHop(name string) bool {
-	if len(name) < 2 || !hopStarts[0][name[0]] || !hopStarts[1][name[1]] {
-		return false
-	}
 	for _, hop := range hops {
 		if foldsTo(name, hop) {
 			return true

@@ -27,20 +27,23 @@ var DefaultHeaders = Headers{
 	Groups: "Remote-Groups",
 }
 
-// IdentityHeaders removes a client's identity headers from requests, and sets
-// ours. It is safe for concurrent use.
+// IdentityHeaders removes from requests what clients have no right to say, and sets
+// our headers. It is safe for concurrent use.
 type IdentityHeaders struct {
-	names Headers
-	taken []string // every name that is removed, folded
+	// FromProxy reports whether a request comes from a proxy that may say what only
+	// proxies may (see [hops]). Default: none does.
+	FromProxy func(*http.Request) bool
 
-	shortest, longest int
+	names  Headers
+	taken  []string // every name of ours that is removed, folded
+	starts starts   // of all names that are removed
 }
 
 // NewIdentityHeaders returns what handles the headers that h names. The default
 // names are removed from a client's request even where h turns them off or calls
 // them otherwise: the app may still trust them.
 func NewIdentityHeaders(h Headers) *IdentityHeaders {
-	ih := &IdentityHeaders{names: h, shortest: 1 << 10}
+	ih := &IdentityHeaders{names: h}
 	for _, name := range []*string{&ih.names.Token, &ih.names.User, &ih.names.Email, &ih.names.Name, &ih.names.Groups} {
 		*name = textproto.CanonicalMIMEHeaderKey(*name)
 	}
@@ -48,6 +51,9 @@ func NewIdentityHeaders(h Headers) *IdentityHeaders {
 	ih.Take(ih.names)
 	for _, name := range overrides {
 		ih.take(name)
+	}
+	for _, name := range slices.Concat(hops, hopPrefixes) {
+		ih.starts.add(name)
 	}
 	return ih
 }
@@ -86,7 +92,7 @@ func (ih *IdentityHeaders) take(name string) {
 		return
 	}
 	ih.taken = append(ih.taken, folded)
-	ih.shortest, ih.longest = min(ih.shortest, len(name)), max(ih.longest, len(name))
+	ih.starts.add(folded)
 }
 
 // Names returns the headers that are set.
@@ -129,9 +135,6 @@ func foldsTo(name, folded string) bool {
 
 // takes reports whether a header of this name could reach the app as one of ours.
 func (ih *IdentityHeaders) takes(name string) bool {
-	if len(name) < ih.shortest || len(name) > ih.longest {
-		return false
-	}
 	for _, taken := range ih.taken {
 		if foldsTo(name, taken) {
 			return true
@@ -141,10 +144,13 @@ func (ih *IdentityHeaders) takes(name string) bool {
 }
 
 // Strip removes from r everything that could reach the app as an identity header
-// of ours, in any spelling: headers, trailers, and our names in Connection.
+// of ours, in any spelling: headers, trailers, and our names in Connection. It also
+// removes what only a proxy has a right to say, unless one that we trust says it.
+//
+// Every header of every request is looked at, so this goes through them once.
 func (ih *IdentityHeaders) Strip(r *http.Request) {
 	for name := range r.Header {
-		if ih.takes(name) {
+		if ih.starts.has(name) && (ih.takes(name) || isHop(name) && !ih.mayHop(r, name)) {
 			delete(r.Header, name)
 		}
 	}

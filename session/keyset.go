@@ -1,6 +1,7 @@
 package session
 
 import (
+	"crypto"
 	"errors"
 	"fmt"
 	"slices"
@@ -73,8 +74,9 @@ type key struct {
 	id        string
 	algorithm jwa.SignatureAlgorithm
 	signsFrom time.Time
-	private   jwk.Key
-	public    jwk.Key
+	private   crypto.Signer
+	public    crypto.PublicKey
+	published jwk.Key // the public half
 }
 
 // NewKeySet returns a set that holds no key until it is opened.

@@ -60,9 +60,9 @@ func TestWhatAProxySaysIsStrippedFromClients(t *testing.T) {
 	for _, name := range kept {
 		h[name] = []string{"kept"}
 	}
-	session.StripHops(h, false)
+	session.NewIdentityHeaders(session.DefaultHeaders).Strip(&http.Request{Header: h})
 	if len(h) != len(kept) {
-		t.Errorf("after StripHops: %v, want %q", h, kept)
+		t.Errorf("after Strip: %v, want %q", h, kept)
 	}
 	for _, name := range kept {
 		if _, ok := h[name]; !ok {
@@ -81,13 +81,15 @@ func TestWhatATrustedProxySaysIsInTheSpellingOfProxies(t *testing.T) {
 	for _, name := range []string{"X_Real_IP", "X.Forwarded.Prefix", "X_Forwarded_For", "X_forwarded_client_cert", "X-Forwarded_Proto"} {
 		h[name] = []string{"evil"}
 	}
-	session.StripHops(h, true)
+	ih := session.NewIdentityHeaders(session.DefaultHeaders)
+	ih.FromProxy = func(*http.Request) bool { return true }
+	ih.Strip(&http.Request{Header: h})
 	for name, values := range h {
 		if values[0] != "the proxy" {
 			t.Errorf("%s is left", name)
 		}
 	}
 	if len(h) != 4 {
-		t.Errorf("after StripHops: %v, want what the proxy said", h)
+		t.Errorf("after Strip: %v, want what the proxy said", h)
 	}
 }

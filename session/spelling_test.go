@@ -45,6 +45,7 @@ func TestOnlyCompactTokensAreRead(t *testing.T) {
 		"64 KiB of braces":          strings.Repeat(`{"a":`, 13<<10),
 		"64 KiB of valid claims":    forge(t, f.header, f.claims.with("padding", strings.Repeat("x", 48<<10)), f.sign),
 		"a header 64 KiB long":      forge(t, f.header.with("padding", strings.Repeat("x", 48<<10)), f.claims, f.sign),
+		"a header that is long":     forge(t, f.header.with("padding", strings.Repeat("x", 400)), f.claims, f.sign),
 		"a header nested very deep": base64.RawURLEncoding.EncodeToString([]byte(strings.Repeat("[", 4<<10))) + "." + parts[1] + "." + parts[2],
 	} {
 		f.wantRefused(name, serialized, session.ErrInvalid)

@@ -131,7 +131,7 @@ func (k *KeySet) read(stored []StoredKey) (*keys, error) {
 		if s.Algorithm == k.o.Algorithm {
 			set.own = append(set.own, opened)
 		}
-		if err := published.AddKey(opened.public); err != nil {
+		if err := published.AddKey(opened.published); err != nil {
 			return nil, fmt.Errorf("publishing signing key %s: %w", s.ID, err)
 		}
 	}
@@ -161,7 +161,16 @@ func (k *KeySet) open(s StoredKey) (key, error) {
 	if err != nil {
 		return key{}, err
 	}
-	return key{s.ID, jwa.SignatureAlgorithm(s.Algorithm), s.SignsFrom, private, public}, nil
+	opened := key{id: s.ID, algorithm: jwa.SignatureAlgorithm(s.Algorithm), signsFrom: s.SignsFrom, published: public}
+	// As the standard library has them: the library for JWKs would make these from a
+	// JWK for each signature.
+	if err := private.Raw(&opened.private); err != nil {
+		return key{}, errors.New("not a key to sign with")
+	}
+	if err := public.Raw(&opened.public); err != nil {
+		return key{}, err
+	}
+	return opened, nil
 }
 
 // bySignsFrom orders keys by when they start to sign, and by ID where that is the

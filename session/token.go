@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -29,6 +30,10 @@ const Leeway = 2 * time.Minute
 // and 1.5 KiB for each KiB of other sites.
 const maxTokenLength = 8 << 10
 
+// maxHeaderLength bounds the part of a token that is read before its signature is
+// verified. Ours are about 120 bytes.
+const maxHeaderLength = 512
+
 // tokenStart is what each token of ours begins with: its header is a JSON object,
 // written without spaces.
 const tokenStart = "eyJ"
@@ -52,23 +57,29 @@ func (k *KeySet) signSession(v *Visitor, issuer string) (string, error) {
 	})
 }
 
-// sign returns a JWT of the given type with the newest key's signature.
-func (k *KeySet) sign(typ string, values map[string]any) (string, error) {
-	token := jwt.New()
-	for name, value := range values {
-		if err := token.Set(name, value); err != nil {
-			return "", fmt.Errorf("setting claim %s: %w", name, err)
+// sign returns a JWT of the given type with the newest key's signature. Times among
+// the claims become seconds (RFC 7519, section 2).
+func (k *KeySet) sign(typ string, claims map[string]any) (string, error) {
+	for name, value := range claims {
+		if t, ok := value.(time.Time); ok {
+			claims[name] = t.Unix()
 		}
+	}
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", fmt.Errorf("encoding claims of %s: %w", typ, err)
 	}
 	key, err := k.signer()
 	if err != nil {
 		return "", err
 	}
 	headers := jws.NewHeaders()
-	if err := headers.Set(jws.TypeKey, typ); err != nil {
-		return "", fmt.Errorf("setting typ: %w", err)
+	for name, value := range map[string]string{jws.TypeKey: typ, jws.KeyIDKey: key.id} {
+		if err := headers.Set(name, value); err != nil {
+			return "", fmt.Errorf("setting %s: %w", name, err)
+		}
 	}
-	signed, err := jwt.Sign(token, jwt.WithKey(key.algorithm, key.private, jws.WithProtectedHeaders(headers)))
+	signed, err := jws.Sign(payload, jws.WithKey(key.algorithm, key.private, jws.WithProtectedHeaders(headers)))
 	if err != nil {
 		return "", fmt.Errorf("signing %s: %w", typ, err)
 	}
@@ -82,32 +93,25 @@ func (k *KeySet) sign(typ string, values map[string]any) (string, error) {
 // without I/O, and returns the ID of its session: its other claims are for
 // clients. Its errors are ErrInvalid, ErrExpired and unknownKeyError.
 //
-// The algorithm is the key's, never the token's (RFC 8725, section 3.1), and
-// one audience must be ours (RFC 7519, section 4.1.3).
+// The token is parsed once, and its claims not before the signature is good: what
+// a forged one costs is the verification, and little else.
 func (k *KeySet) verifySession(token, audience string, now time.Time) (id string, err error) {
 	if len(token) > maxTokenLength || !canonical(token) {
 		return "", ErrInvalid
 	}
-	message, err := jws.Parse([]byte(token), jws.WithCompact())
-	if err != nil || len(message.Signatures()) != 1 {
+	payload, err := jws.Verify([]byte(token), jws.WithCompact(), jws.WithKeyProvider(jws.KeyProviderFunc(k.sessionKey)))
+	var unknown unknownKeyError
+	switch {
+	case errors.As(err, &unknown):
+		return "", unknown
+	case err != nil:
 		return "", ErrInvalid
 	}
-	if !json.Valid(message.Payload()) { // the library reads what comes first, and no more
+	claims := jwt.New()
+	if err := json.Unmarshal(payload, claims); err != nil { // the library alone would read what comes first, and no more
 		return "", ErrInvalid
 	}
-	header := message.Signatures()[0].ProtectedHeaders()
-	if header.Type() != TypeSession || len(header.Critical()) != 0 {
-		return "", ErrInvalid
-	}
-	key, ok := k.verifier(header.KeyID())
-	if !ok {
-		return "", unknownKeyError{header.KeyID()}
-	}
-	if header.Algorithm() != key.algorithm {
-		return "", ErrInvalid
-	}
-	parsed, err := jwt.Parse([]byte(token),
-		jwt.WithKey(key.algorithm, key.public),
+	err = jwt.Validate(claims,
 		jwt.WithClock(jwt.ClockFunc(func() time.Time { return now })),
 		jwt.WithAcceptableSkew(Leeway),
 		jwt.WithRequiredClaim(jwt.ExpirationKey),
@@ -118,16 +122,39 @@ func (k *KeySet) verifySession(token, audience string, now time.Time) (id string
 		return "", ErrExpired
 	case err != nil:
 		return "", ErrInvalid
-	case now.Sub(parsed.Expiration()) > Leeway: // the library takes an exp of 0 for none
+	case now.Sub(claims.Expiration()) > Leeway: // the library takes an exp of 0 for none
 		return "", ErrExpired
-	case !slices.Contains(parsed.Audience(), audience):
+	case !slices.Contains(claims.Audience(), audience): // one must be ours (RFC 7519, section 4.1.3)
 		return "", ErrInvalid
 	}
-	if id, _ = parsed.PrivateClaims()["sid"].(string); id == "" {
+	if id, _ = claims.PrivateClaims()["sid"].(string); id == "" {
 		return "", ErrInvalid
 	}
 	return id, nil
 }
+
+// sessionKey gives the key that a session token with these headers is verified
+// with, or an error for a token of another kind. The algorithm is the key's, never
+// the token's (RFC 8725, section 3.1).
+func (k *KeySet) sessionKey(_ context.Context, sink jws.KeySink, signature *jws.Signature, _ *jws.Message) error {
+	header := signature.ProtectedHeaders()
+	if header.Type() != TypeSession || len(header.Critical()) != 0 {
+		return ErrInvalid
+	}
+	key, ok := k.verifier(header.KeyID())
+	if !ok {
+		return unknownKeyError{header.KeyID()}
+	}
+	if header.Algorithm() != key.algorithm {
+		return ErrInvalid
+	}
+	sink.Key(key.algorithm, key.public)
+	return nil
+}
+
+// base64url is how RFC 7515, section 2, spells the parts of a token, with no bit to
+// spare.
+var base64url = base64.RawURLEncoding.Strict()
 
 // canonical reports whether token is three parts of base64url as RFC 7515, section
 // 2, spells it, with no padding, no line break and no bit to spare. The library
@@ -140,7 +167,10 @@ func canonical(token string) bool {
 		if strings.ContainsAny(part, "\r\n") { // which the decoder skips
 			return false
 		}
-		decoded, err := base64.RawURLEncoding.Strict().DecodeString(part)
+		if parts == 1 && len(part) > maxHeaderLength {
+			return false
+		}
+		decoded, err := base64url.DecodeString(part)
 		if err != nil {
 			return false
 		}
