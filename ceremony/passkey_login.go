@@ -173,19 +173,12 @@ func methods(passkey directory.Passkey, flags protocol.AuthenticatorFlags) []str
 
 // owner returns the passkey with a credential ID, and whose it is.
 func (p *Passkeys) owner(ctx context.Context, site Site, id []byte) (directory.Passkey, directory.User, error) {
-	passkey, err := p.o.Directory.Passkey(ctx, id)
+	passkey, user, err := p.o.Directory.PasskeyOwner(ctx, id)
 	if errors.Is(err, directory.ErrNotFound) || err == nil && passkey.RPID != site.RelyingParty.ID {
 		return directory.Passkey{}, directory.User{}, ErrUnknownPasskey
 	}
 	if err != nil {
 		return directory.Passkey{}, directory.User{}, fmt.Errorf("looking up passkey: %w", err)
-	}
-	user, err := p.o.Directory.User(ctx, passkey.UserID)
-	if errors.Is(err, directory.ErrNotFound) {
-		return directory.Passkey{}, directory.User{}, ErrUnknownPasskey
-	}
-	if err != nil {
-		return directory.Passkey{}, directory.User{}, fmt.Errorf("looking up user: %w", err)
 	}
 	return passkey, user, nil
 }

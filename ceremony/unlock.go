@@ -3,6 +3,7 @@ package ceremony
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/doorward/doorward/directory"
 )
@@ -30,23 +31,22 @@ func (e *GuessingError) Unwrap() error { return e.err }
 // whatever means, a whole budget of wrong passcodes again: as far as they have
 // been guessed at, it was not with success. An error is a failure.
 func (p *Passcodes) Proved(ctx context.Context, c Client, user directory.User) error {
-	now := p.o.Now()
-	whose := []string{user.ID}
+	window, _ := p.o.Budgets.Wrong.window(p.o.Now())
+	keys := []string{budgetKey(wrongBudget, user.ID, window)}
 	for _, email := range user.Emails {
 		if email.Verified {
-			whose = append(whose, string(email.Address))
+			keys = append(keys, budgetKey(wrongBudget, string(email.Address), window))
 		}
-	}
-	var failures []error
-	for _, who := range whose {
-		failures = append(failures, refill(ctx, p.o.Store, now, p.o.Budgets.Wrong, wrongBudget, who))
 	}
 	for _, k := range c.Known {
 		if k.UserID == user.ID {
-			failures = append(failures, refill(ctx, p.o.Store, now, p.o.Budgets.Wrong, wrongBudget+perDevice, k.Device))
+			keys = append(keys, budgetKey(wrongBudget+perDevice, k.Device, window))
 		}
 	}
-	return errors.Join(failures...)
+	if err := p.o.Store.DeleteAll(ctx, keys...); err != nil {
+		return fmt.Errorf("refilling %s: %w", wrongBudget, err)
+	}
+	return nil
 }
 
 // Unlock gives the account of user whole budgets again, of letters, tries and

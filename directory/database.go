@@ -24,6 +24,12 @@ type database struct {
 	read  *sql.DB
 	write *sql.DB // the same pool where the database does not care who writes
 
+	// query answers the queries of read, and execute runs one statement in a
+	// transaction of its own, as transact does, with less ado. It returns how many
+	// rows were changed.
+	query   querier
+	execute func(ctx context.Context, statement string, args ...any) (changed int64, err error)
+
 	isolation sql.IsolationLevel // of transactions that write
 	begin     string             // their first statement; may be empty
 	clock     string             // asks for the database's time; empty where its clock is ours
@@ -60,6 +66,22 @@ func (d *Directory) write(ctx context.Context, doing string, change func(context
 }
 
 func (d *Directory) writeWithin(ctx context.Context, limit time.Duration, doing string, change func(context.Context, *sql.Tx) error) error {
+	return d.try(ctx, limit, doing, func(ctx context.Context, db *database) error { return db.transact(ctx, change) })
+}
+
+// execute is write for a change that is one statement. It returns how many rows were
+// changed.
+func (d *Directory) execute(ctx context.Context, doing, statement string, args ...any) (changed int64, err error) {
+	err = d.try(ctx, patience, doing, func(ctx context.Context, db *database) (err error) {
+		changed, err = db.execute(ctx, statement, args...)
+		return err
+	})
+	return changed, err
+}
+
+// try does something that is one transaction, again if the database has undone it,
+// and not for longer than limit.
+func (d *Directory) try(ctx context.Context, limit time.Duration, doing string, do func(context.Context, *database) error) error {
 	db, err := d.opened()
 	if err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
@@ -67,7 +89,7 @@ func (d *Directory) writeWithin(ctx context.Context, limit time.Duration, doing 
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for range attempts {
-		err = db.transact(ctx, change)
+		err = do(ctx, db)
 		if err == nil {
 			return nil
 		}
@@ -118,7 +140,7 @@ func read[T any](ctx context.Context, d *Directory, doing string, scan func(*sql
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	values, err := rows(ctx, db.read, scan, query, args...)
+	values, err := rows(ctx, db.query, scan, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", doing, err)
 	}

@@ -19,12 +19,10 @@ type Event struct {
 // Record keeps an audit record. Its texts may come from anywhere: what would
 // not stand on one line is replaced, and after 512 characters they are cut.
 func (d *Directory) Record(ctx context.Context, e Event) error {
-	return d.write(ctx, "recording event", func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `
-			INSERT INTO events (at, type, user_id, detail, client) VALUES ($1, $2, $3, $4, $5)`,
-			micros(d.orNow(e.At)), cleanNote(e.Type), cleanNote(e.UserID), cleanNote(e.Detail), cleanNote(e.Client))
-		return err
-	})
+	_, err := d.execute(ctx, "recording event",
+		`INSERT INTO events (at, type, user_id, detail, client) VALUES ($1, $2, $3, $4, $5)`,
+		micros(d.orNow(e.At)), cleanNote(e.Type), cleanNote(e.UserID), cleanNote(e.Detail), cleanNote(e.Client))
+	return err
 }
 
 // Events returns at most limit records about a user, or about everybody if

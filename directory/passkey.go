@@ -114,6 +114,23 @@ func (d *Directory) Passkey(ctx context.Context, id []byte) (Passkey, error) {
 	return passkeys[0], nil
 }
 
+// PasskeyOwner returns the passkey with this credential ID and the user who has it,
+// as they are at one moment, or ErrNotFound.
+func (d *Directory) PasskeyOwner(ctx context.Context, id []byte) (Passkey, User, error) {
+	owned, err := read(ctx, d, "looking up passkey and its owner", scanOwned, selectOwned, notNil(id))
+	if err != nil {
+		return Passkey{}, User{}, err
+	}
+	if len(owned) == 0 {
+		return Passkey{}, User{}, ErrNotFound
+	}
+	var rows []User
+	for _, o := range owned {
+		rows = append(rows, o.user)
+	}
+	return owned[0].passkey, wholeUsers(rows)[0], nil
+}
+
 // UsePasskey notes what a verified assertion told. It returns ErrNotFound if
 // the user has no such passkey, and ErrSignCount, changing nothing, if the
 // authenticator counts and the count did not grow (WebAuthn L3, 7.2, step 22).
@@ -125,26 +142,23 @@ func (d *Directory) UsePasskey(ctx context.Context, u PasskeyUse) error {
 	if !isID(u.UserID) {
 		return ErrNotFound
 	}
-	return d.write(ctx, "using passkey", func(ctx context.Context, tx *sql.Tx) error {
-		err := exec(ctx, tx, ErrSignCount, `
+	changed, err := d.execute(ctx, "using passkey", `
 			UPDATE passkeys
 			SET sign_count = $3, user_verified = (user_verified OR $4), backup_state = $5, last_used_at = $6
 			WHERE id = $1 AND user_id = $2
 				AND (sign_count < $3 OR (sign_count = $3 AND sign_count = 0))`,
-			notNil(u.ID), u.UserID, int64(u.SignCount), u.UserVerified, u.BackupState, micros(d.orNow(u.At)))
-		if !errors.Is(err, ErrSignCount) {
-			return err
-		}
-		var one int
-		err = tx.QueryRowContext(ctx, `SELECT 1 FROM passkeys WHERE id = $1 AND user_id = $2`, notNil(u.ID), u.UserID).Scan(&one)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			return ErrNotFound
-		case err != nil:
-			return err
-		}
-		return ErrSignCount
-	})
+		notNil(u.ID), u.UserID, int64(u.SignCount), u.UserVerified, u.BackupState, micros(d.orNow(u.At)))
+	if err != nil || changed > 0 {
+		return err
+	}
+	passkey, err := d.Passkey(ctx, u.ID)
+	switch {
+	case err != nil:
+		return err
+	case passkey.UserID != u.UserID:
+		return ErrNotFound
+	}
+	return ErrSignCount
 }
 
 // RenamePasskey names a passkey of a user. It returns ErrNotFound if they have
@@ -174,6 +188,27 @@ const passkeyColumns = `id, user_id, rp_id, name, public_key, aaguid,
 
 const selectPasskey = `SELECT ` + passkeyColumns + ` FROM passkeys`
 
+// selectOwned is a query that answers a row for each address of a passkey's owner.
+const selectOwned = `SELECT p.*, ` + userColumns + `
+	FROM (` + selectPasskey + ` WHERE id = $1) p
+		JOIN users u ON u.id = p.user_id LEFT JOIN emails e ON e.user_id = u.id` + userOrder
+
+// An owned passkey is one with its user, who has one of their addresses here.
+type owned struct {
+	passkey Passkey
+	user    User
+}
+
+func scanOwned(rows *sql.Rows) (owned, error) {
+	var p passkeyRow
+	var u userRow
+	if err := rows.Scan(append(p.columns(), u.columns()...)...); err != nil {
+		return owned{}, err
+	}
+	passkey, err := p.whole()
+	return owned{passkey, u.whole()}, err
+}
+
 // values returns what goes into passkeyColumns.
 func (p Passkey) values() []any {
 	transports := []byte("[]")
@@ -189,16 +224,34 @@ func (p Passkey) values() []any {
 }
 
 func scanPasskey(rows *sql.Rows) (Passkey, error) {
-	var p Passkey
-	var transports string
-	err := rows.Scan(&p.ID, &p.UserID, &p.RPID, &p.Name, &p.PublicKey, &p.AAGUID,
-		&p.AttestationType, &p.AttestationFormat, &p.Attachment, &transports,
-		&p.SignCount, &p.UserPresent, &p.UserVerified, &p.BackupEligible, &p.BackupState, &p.Discoverable,
-		(*micros)(&p.CreatedAt), (*micros)(&p.LastUsedAt))
-	if err != nil {
+	var r passkeyRow
+	if err := rows.Scan(r.columns()...); err != nil {
 		return Passkey{}, err
 	}
-	if err := json.Unmarshal([]byte(transports), &p.Transports); err != nil {
+	return r.whole()
+}
+
+// A passkeyRow is a row of passkeyColumns.
+type passkeyRow struct {
+	passkey    Passkey
+	transports string
+}
+
+// columns returns where the values of passkeyColumns belong.
+func (r *passkeyRow) columns() []any {
+	p := &r.passkey
+	return []any{
+		&p.ID, &p.UserID, &p.RPID, &p.Name, &p.PublicKey, &p.AAGUID,
+		&p.AttestationType, &p.AttestationFormat, &p.Attachment, &r.transports,
+		&p.SignCount, &p.UserPresent, &p.UserVerified, &p.BackupEligible, &p.BackupState, &p.Discoverable,
+		(*micros)(&p.CreatedAt), (*micros)(&p.LastUsedAt),
+	}
+}
+
+// whole returns the passkey of the row.
+func (r *passkeyRow) whole() (Passkey, error) {
+	p := r.passkey
+	if err := json.Unmarshal([]byte(r.transports), &p.Transports); err != nil {
 		return Passkey{}, fmt.Errorf("reading transports: %w", err)
 	}
 	if len(p.Transports) == 0 {

@@ -327,3 +327,42 @@ func TestAPasskeyIsRenamedAndRemoved(t *testing.T) {
 		}
 	})
 }
+
+func TestAPasskeyIsFoundWithItsOwner(t *testing.T) {
+	onEach(t, func(t *testing.T, open opener) {
+		d := open(t)
+		ctx := t.Context()
+		alice := createUser(t, d, "alice@example.com")
+		if err := d.SetGroups(ctx, alice.ID, []string{"staff", "admins"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.AddEmail(ctx, alice.ID, directory.NewEmail{Address: "alice@example.net"}, 5); err != nil {
+			t.Fatal(err)
+		}
+		bob := createUser(t, d, "bob@example.com")
+		addPasskey(t, d, directory.Passkey{ID: []byte("alice's"), UserID: alice.ID, Transports: []string{"usb"}})
+		addPasskey(t, d, directory.Passkey{ID: []byte("bob's"), UserID: bob.ID})
+
+		passkey, owner, err := d.PasskeyOwner(ctx, []byte("alice's"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantPasskey, err := d.Passkey(ctx, []byte("alice's"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantOwner, err := d.User(ctx, alice.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(passkey, wantPasskey) {
+			t.Errorf("got passkey %+v, want %+v", passkey, wantPasskey)
+		}
+		if !reflect.DeepEqual(owner, wantOwner) {
+			t.Errorf("got owner %+v, want %+v", owner, wantOwner)
+		}
+		if _, _, err := d.PasskeyOwner(ctx, []byte("nobody's")); !errors.Is(err, directory.ErrNotFound) {
+			t.Errorf("of an unknown passkey: got %v, want ErrNotFound", err)
+		}
+	})
+}

@@ -114,6 +114,10 @@ func connectPostgres(ctx context.Context, config *pgx.ConnConfig, connections in
 	return &database{
 		read:  pool,
 		write: pool,
+		query: pool,
+		execute: func(ctx context.Context, statement string, args ...any) (int64, error) {
+			return executePostgres(ctx, pool, statement, args...)
+		},
 		// Not what the role defaults to: change waits for another change of the
 		// same user and then sees what that one did.
 		isolation: sql.LevelReadCommitted,

@@ -2,7 +2,6 @@ package directory
 
 import (
 	"context"
-	"errors"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -43,7 +42,7 @@ func copyPostgres(ctx context.Context, b *bulk, t *bulkTable) error {
 	return b.conn.Raw(func(driver any) error {
 		conn, ok := driver.(*stdlib.Conn)
 		if !ok {
-			return errors.New("not a connection to PostgreSQL")
+			return errNoPostgres
 		}
 		_, err := conn.Conn().CopyFrom(ctx, pgx.Identifier{t.name}, t.columns, pgx.CopyFromRows(t.rows))
 		if isPostgresError(err, uniqueViolation) {

@@ -61,6 +61,16 @@ func TestATransactionLeavesNothingBehindOnTheServer(t *testing.T) {
 	if err := tx.Commit(); err != nil {
 		t.Fatal(err)
 	}
+	n, err := db.execute(t.Context(), `INSERT INTO events (at, type, user_id, detail, client) SELECT $1, 'settings', '', (`+settings+`), ''`, int64(1))
+	if err != nil || n != 1 {
+		t.Fatalf("executing one statement: %d rows, %v, want 1", n, err)
+	}
+	if inside := ask(`SELECT detail FROM events WHERE type = 'settings'`); inside != want {
+		t.Errorf("inside one statement: got %s, want %s", inside, want)
+	}
+	if _, err := db.execute(t.Context(), `INSERT INTO users (id) VALUES ($1)`, u.ID); err == nil {
+		t.Error("a statement that cannot be done: got no error")
+	}
 
 	if after := ask(settings); after != before {
 		t.Errorf("after: got %s, want what it was: %s", after, before)

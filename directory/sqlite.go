@@ -77,6 +77,7 @@ func connectSQLite(ctx context.Context, path string) (_ *database, err error) {
 	}
 	return &database{
 		read: read, write: write,
+		query: newStatements(read), execute: newStatements(write).execute,
 		beginImport: beginImportSQLite, copy: copySQLite, afterImport: afterImportSQLite,
 	}, nil
 }

@@ -186,17 +186,18 @@ func (d *Directory) users(ctx context.Context, doing, where string, args ...any)
 // page is the condition for the $2 users behind $1, in the order of their IDs.
 const page = `u.id IN (SELECT id FROM users WHERE id > $1 ORDER BY id LIMIT $2)`
 
-// selectUsers is a query that answers a row for each address. Names of groups
-// hold no space, so that one string carries them.
+// userColumns are what a userRow holds. Names of groups hold no space, so that one
+// string carries them.
+const userColumns = `u.id, u.name, u.disabled, u.added, u.created_at, u.updated_at,
+	COALESCE((SELECT string_agg(name, ' ') FROM user_groups WHERE user_id = u.id), ''),
+	COALESCE(e.id, ''), COALESCE(e.address, ''), COALESCE(e.verified, FALSE), COALESCE(e.is_primary, FALSE),
+	e.created_at, e.updated_at`
+
+const userOrder = ` ORDER BY u.id, e.is_primary DESC, e.created_at, e.id`
+
+// selectUsers is a query that answers a row for each address.
 func selectUsers(where string) string {
-	return `
-		SELECT u.id, u.name, u.disabled, u.added, u.created_at, u.updated_at,
-			COALESCE((SELECT string_agg(name, ' ') FROM user_groups WHERE user_id = u.id), ''),
-			COALESCE(e.id, ''), COALESCE(e.address, ''), COALESCE(e.verified, FALSE), COALESCE(e.is_primary, FALSE),
-			e.created_at, e.updated_at
-		FROM users u LEFT JOIN emails e ON e.user_id = u.id
-		WHERE ` + where + `
-		ORDER BY u.id, e.is_primary DESC, e.created_at, e.id`
+	return `SELECT ` + userColumns + ` FROM users u LEFT JOIN emails e ON e.user_id = u.id WHERE ` + where + userOrder
 }
 
 // wholeUsers makes users of the rows of selectUsers.
@@ -214,21 +215,39 @@ func wholeUsers(rows []User) []User {
 
 // scanUser returns a user with the one address of this row, or none.
 func scanUser(rows *sql.Rows) (User, error) {
-	var u User
-	var e Email
-	var groups string
-	err := rows.Scan(&u.ID, &u.Name, &u.Disabled, &u.Added, (*micros)(&u.CreatedAt), (*micros)(&u.UpdatedAt),
-		&groups,
-		&e.ID, (*string)(&e.Address), &e.Verified, &e.Primary, (*micros)(&e.CreatedAt), (*micros)(&e.UpdatedAt))
-	if err != nil {
+	var r userRow
+	if err := rows.Scan(r.columns()...); err != nil {
 		return User{}, err
 	}
-	if groups != "" {
-		u.Groups = strings.Split(groups, " ")
+	return r.whole(), nil
+}
+
+// A userRow is a row of userColumns.
+type userRow struct {
+	user   User
+	email  Email
+	groups string
+}
+
+// columns returns where the values of userColumns belong.
+func (r *userRow) columns() []any {
+	u, e := &r.user, &r.email
+	return []any{
+		&u.ID, &u.Name, &u.Disabled, &u.Added, (*micros)(&u.CreatedAt), (*micros)(&u.UpdatedAt),
+		&r.groups,
+		&e.ID, (*string)(&e.Address), &e.Verified, &e.Primary, (*micros)(&e.CreatedAt), (*micros)(&e.UpdatedAt),
+	}
+}
+
+// whole returns the user of the row.
+func (r *userRow) whole() User {
+	u := r.user
+	if r.groups != "" {
+		u.Groups = strings.Split(r.groups, " ")
 		slices.Sort(u.Groups)
 	}
-	if e.ID != "" {
-		u.Emails = []Email{e}
+	if r.email.ID != "" {
+		u.Emails = []Email{r.email}
 	}
-	return u, nil
+	return u
 }

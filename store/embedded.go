@@ -12,9 +12,6 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-// sweepEvery is how often expired rows are freed.
-const sweepEvery = time.Minute
-
 // errNotOpen is returned by an Embedded that has not been opened, or was closed.
 var errNotOpen = errors.New("store: not open")
 
@@ -38,6 +35,9 @@ type EmbeddedOptions struct {
 //
 // A full disk refuses what would be written, a Take included, and loses nothing:
 // what is there can be read, and changed again as soon as there is space.
+//
+// What has expired is freed within a minute or so, and a file that has grown far
+// beyond what is in it becomes smaller again. Nothing bounds how much is put.
 //
 // Other processes of the same machine may have the same file open and see the
 // same values. Messages do not travel that far: [Embedded.Publish] reaches the
@@ -157,66 +157,31 @@ func (e *Embedded) database() (*database, error) {
 	return db, nil
 }
 
-// write runs f in a transaction that holds the write lock from its start, and
-// returns nil when what f did is on disk. An error of f undoes it.
-//
-// Also a single statement goes through here: it may return rows, and only an
-// explicit commit tells whether they are on disk.
-func (e *Embedded) write(ctx context.Context, f func(db *database, tx *sql.Tx) error) error {
+// write runs f with the database, again while another process holds the lock of the
+// file. f runs one statement that changes something, which SQLite commits by itself:
+// to begin and to commit a transaction around it would be two statements more.
+func (e *Embedded) write(ctx context.Context, f func(db *database) error) error {
 	db, err := e.database()
 	if err != nil {
 		return err
 	}
-	var tx *sql.Tx
-	err = untilFree(ctx, func() error {
-		tx, err = db.writer.BeginTx(ctx, nil)
-		return err
+	return untilFree(ctx, func() error { return f(db) })
+}
+
+// transact runs f in a transaction that holds the write lock from its start, and
+// returns nil when what f did is on disk. An error of f undoes it.
+func (e *Embedded) transact(ctx context.Context, f func(db *database, tx *sql.Tx) error) error {
+	return e.write(ctx, func(db *database) error {
+		tx, err := db.writer.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback() // does nothing after Commit
+		if err := f(db, tx); err != nil {
+			return err
+		}
+		return tx.Commit()
 	})
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() // does nothing after Commit
-	if err := f(db, tx); err != nil {
-		return err
-	}
-	return tx.Commit()
-}
-
-// sweep frees expired rows until ctx ends. Correctness never depends on it: an
-// expired row is never returned. When a round fails there is nobody to tell who
-// is not told by their own request; the next round tries again.
-func (e *Embedded) sweep(ctx context.Context) {
-	tick := time.NewTicker(sweepEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			_, _ = e.free(ctx)
-		}
-	}
-}
-
-// free deletes what has expired and returns how many rows it was. It does so in
-// batches, so that requests get their turn at the write lock in between.
-func (e *Embedded) free(ctx context.Context) (total int64, err error) {
-	for _, statement := range []string{freeEntries, freeMembers} {
-		for n := int64(freeBatch); n == freeBatch; total += n {
-			err := e.write(ctx, func(_ *database, tx *sql.Tx) error {
-				result, err := tx.ExecContext(ctx, statement, e.millis(0), freeBatch)
-				if err != nil {
-					return err
-				}
-				n, err = result.RowsAffected()
-				return err
-			})
-			if err != nil {
-				return total, fmt.Errorf("freeing expired rows: %w", err)
-			}
-		}
-	}
-	return total, nil
 }
 
 // millis returns the time ttl from now as the tables keep it: milliseconds since

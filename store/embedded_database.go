@@ -39,14 +39,6 @@ CREATE TABLE IF NOT EXISTS members (
 CREATE INDEX IF NOT EXISTS members_expires ON members (expires);
 `
 
-// freeBatch is how many rows the sweeper frees in one transaction.
-const freeBatch = 500
-
-const (
-	freeEntries = "DELETE FROM entries WHERE key IN (SELECT key FROM entries WHERE expires <= ? LIMIT ?)"
-	freeMembers = "DELETE FROM members WHERE (name, member) IN (SELECT name, member FROM members WHERE expires <= ? LIMIT ?)"
-)
-
 const (
 	readers = 4
 
@@ -145,8 +137,13 @@ func connect(path string, size int, pragma string) (*sql.DB, error) {
 	return db, nil
 }
 
-// setUp switches the file to WAL and makes the tables.
+// setUp has the file give back what it does not need, switches it to WAL, and makes
+// the tables.
 func (db *database) setUp(ctx context.Context) error {
+	// It is for a file that has nothing in it yet: any other stays as it is.
+	if _, err := db.writer.ExecContext(ctx, "PRAGMA auto_vacuum = INCREMENTAL"); err != nil {
+		return fmt.Errorf("switching to incremental vacuum: %w", err)
+	}
 	var mode string
 	if err := db.writer.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
 		return fmt.Errorf("switching to WAL: %w", err)
@@ -216,19 +213,21 @@ func (db *database) close() error {
 // untilFree calls f until it does not fail because someone else holds the file's
 // lock, ctx has ended, or lockTimeout has passed.
 func untilFree(ctx context.Context, f func() error) error {
+	err := f()
+	if !isBusy(err) {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
 	defer cancel()
-	for {
-		err := f()
-		if !isBusy(err) {
-			return err
-		}
+	for isBusy(err) {
 		select {
 		case <-ctx.Done():
 			return err
 		case <-time.After(5 * time.Millisecond):
 		}
+		err = f()
 	}
+	return err
 }
 
 func isBusy(err error) bool {

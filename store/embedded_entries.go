@@ -26,7 +26,7 @@ WHERE expires <= ?4`
 
 	getEntry = `SELECT value, count FROM entries WHERE key = ? AND expires > ?`
 
-	takeEntry = `DELETE FROM entries WHERE key = ? AND expires > ? RETURNING value, count`
+	takeEntry = `DELETE FROM entries WHERE key = ? AND expires > ? AND count IS NULL RETURNING value`
 
 	// ?1 is the key, ?2 is now, ?3 is when a new counter expires. An expired row,
 	// of either kind, starts anew. A live value has no count to add to: it stays,
@@ -44,8 +44,8 @@ RETURNING count`
 
 // Put implements [Store].
 func (e *Embedded) Put(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	err := e.write(ctx, func(db *database, tx *sql.Tx) error {
-		_, err := tx.StmtContext(ctx, db.put).ExecContext(ctx, key, notNull(value), e.millis(ttl))
+	err := e.write(ctx, func(db *database) error {
+		_, err := db.put.ExecContext(ctx, key, notNull(value), e.millis(ttl))
 		return err
 	})
 	return failed("putting a value", err)
@@ -53,8 +53,8 @@ func (e *Embedded) Put(ctx context.Context, key string, value []byte, ttl time.D
 
 // Replace implements [Store].
 func (e *Embedded) Replace(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	err := e.write(ctx, func(db *database, tx *sql.Tx) error {
-		result, err := tx.StmtContext(ctx, db.replace).ExecContext(ctx, notNull(value), e.millis(ttl), key, e.millis(0))
+	err := e.write(ctx, func(db *database) error {
+		result, err := db.replace.ExecContext(ctx, notNull(value), e.millis(ttl), key, e.millis(0))
 		if err != nil {
 			return err
 		}
@@ -69,8 +69,8 @@ func (e *Embedded) Replace(ctx context.Context, key string, value []byte, ttl ti
 
 // Create implements [Store].
 func (e *Embedded) Create(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	err := e.write(ctx, func(db *database, tx *sql.Tx) error {
-		result, err := tx.StmtContext(ctx, db.create).ExecContext(ctx, key, notNull(value), e.millis(ttl), e.millis(0))
+	err := e.write(ctx, func(db *database) error {
+		result, err := db.create.ExecContext(ctx, key, notNull(value), e.millis(ttl), e.millis(0))
 		if err != nil {
 			return err
 		}
@@ -94,28 +94,41 @@ func (e *Embedded) Get(ctx context.Context, key string) ([]byte, error) {
 }
 
 // Take implements [Store].
-func (e *Embedded) Take(ctx context.Context, key string) (value []byte, err error) {
-	err = e.write(ctx, func(db *database, tx *sql.Tx) (err error) {
-		value, err = scanValue(tx.StmtContext(ctx, db.take).QueryRowContext(ctx, key, e.millis(0)))
-		return err
+func (e *Embedded) Take(ctx context.Context, key string) ([]byte, error) {
+	var value []byte
+	err := e.write(ctx, func(db *database) error {
+		rows, err := db.take.QueryContext(ctx, key, e.millis(0))
+		return returned(rows, err, &value)
 	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, e.untaken(ctx, key)
+	}
 	if err != nil {
 		// Not on disk, so not taken: nobody may act on it.
 		return nil, failed("taking a value", err)
 	}
-	return value, nil
+	return notNull(value), nil
+}
+
+// untaken returns why there was no value to take: there is nothing, or a counter,
+// which stays.
+func (e *Embedded) untaken(ctx context.Context, key string) error {
+	if _, err := e.Get(ctx, key); err != nil && !errors.Is(err, ErrNotFound) {
+		return failed("taking a value", err)
+	}
+	return ErrNotFound
 }
 
 // Count implements [Store].
 func (e *Embedded) Count(ctx context.Context, key string, ttl time.Duration) (int64, error) {
 	var count sql.NullInt64
-	err := e.write(ctx, func(db *database, tx *sql.Tx) error {
-		err := tx.StmtContext(ctx, db.count).QueryRowContext(ctx, key, e.millis(0), e.millis(ttl)).Scan(&count)
-		if err == nil && !count.Valid {
-			return errMixed
-		}
-		return err
+	err := e.write(ctx, func(db *database) error {
+		rows, err := db.count.QueryContext(ctx, key, e.millis(0), e.millis(ttl))
+		return returned(rows, err, &count)
 	})
+	if err == nil && !count.Valid {
+		err = errMixed
+	}
 	if err != nil {
 		return 0, failed("counting", err)
 	}
@@ -124,11 +137,50 @@ func (e *Embedded) Count(ctx context.Context, key string, ttl time.Duration) (in
 
 // Delete implements [Store].
 func (e *Embedded) Delete(ctx context.Context, key string) error {
-	err := e.write(ctx, func(db *database, tx *sql.Tx) error {
-		_, err := tx.StmtContext(ctx, db.delete).ExecContext(ctx, key)
+	err := e.write(ctx, func(db *database) error {
+		_, err := db.delete.ExecContext(ctx, key)
 		return err
 	})
 	return failed("deleting a key", err)
+}
+
+// DeleteAll implements [Store].
+func (e *Embedded) DeleteAll(ctx context.Context, keys ...string) error {
+	err := e.transact(ctx, func(db *database, tx *sql.Tx) error {
+		statement := tx.StmtContext(ctx, db.delete)
+		for _, key := range keys {
+			if _, err := statement.ExecContext(ctx, key); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return failed("deleting keys", err)
+}
+
+// returned scans the row that a statement returns which changed something, or returns
+// [sql.ErrNoRows]. It reads on behind it: SQLite returns the row first, and then
+// commits, and says so by returning no more.
+func returned(rows *sql.Rows, err error, into any) error {
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	found := rows.Next()
+	if found {
+		if err := rows.Scan(into); err != nil {
+			return err
+		}
+	}
+	for rows.Next() {
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	if !found {
+		return sql.ErrNoRows
+	}
+	return nil
 }
 
 // scanValue reads the value of an entry. The driver returns nil for an empty

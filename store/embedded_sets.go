@@ -18,8 +18,8 @@ ON CONFLICT (name, member) DO UPDATE SET expires = excluded.expires`
 
 // Add implements [Store].
 func (e *Embedded) Add(ctx context.Context, set, member string, ttl time.Duration) error {
-	err := e.write(ctx, func(db *database, tx *sql.Tx) error {
-		_, err := tx.StmtContext(ctx, db.add).ExecContext(ctx, set, member, e.millis(ttl))
+	err := e.write(ctx, func(db *database) error {
+		_, err := db.add.ExecContext(ctx, set, member, e.millis(ttl))
 		return err
 	})
 	return failed("adding to a set", err)
@@ -37,8 +37,8 @@ func (e *Embedded) Members(ctx context.Context, set string) ([]string, error) {
 
 // Remove implements [Store].
 func (e *Embedded) Remove(ctx context.Context, set, member string) error {
-	err := e.write(ctx, func(db *database, tx *sql.Tx) error {
-		_, err := tx.StmtContext(ctx, db.remove).ExecContext(ctx, set, member)
+	err := e.write(ctx, func(db *database) error {
+		_, err := db.remove.ExecContext(ctx, set, member)
 		return err
 	})
 	return failed("removing from a set", err)

@@ -88,3 +88,23 @@ func (r *Redis) Count(ctx context.Context, key string, ttl time.Duration) (int64
 func (r *Redis) Delete(ctx context.Context, key string) error {
 	return redisFailed("deleting a key", r.client.Del(ctx, r.key(key)).Err())
 }
+
+// DeleteAll implements [Store]. The keys of a cluster are not in one place, so that
+// they have no command in common there.
+func (r *Redis) DeleteAll(ctx context.Context, keys ...string) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	if _, cluster := r.client.(*redis.ClusterClient); cluster {
+		var failures []error
+		for _, key := range keys {
+			failures = append(failures, r.Delete(ctx, key))
+		}
+		return errors.Join(failures...)
+	}
+	named := make([]string, len(keys))
+	for i, key := range keys {
+		named[i] = r.key(key)
+	}
+	return redisFailed("deleting keys", r.client.Del(ctx, named...).Err())
+}

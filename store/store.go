@@ -79,6 +79,10 @@ type Store interface {
 	// Delete removes the value or counter under key, if there is one.
 	Delete(ctx context.Context, key string) error
 
+	// DeleteAll is Delete for each of keys, in one journey. It is not one step: if it
+	// fails, some may be removed.
+	DeleteAll(ctx context.Context, keys ...string) error
+
 	// Add puts member into set for ttl. Each member has its own expiry; adding
 	// it again starts that anew, be it later or sooner.
 	Add(ctx context.Context, set, member string, ttl time.Duration) error

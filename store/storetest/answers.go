@@ -55,6 +55,7 @@ func WantFailures(t *testing.T, ctx context.Context, s store.Store) {
 	wantFailure(t, "Create", s.Create(ctx, "key", value, time.Hour))
 	wantFailure(t, "Create of what is not there", s.Create(ctx, "missing", value, time.Hour))
 	wantFailure(t, "Delete", s.Delete(ctx, "key"))
+	wantFailure(t, "DeleteAll", s.DeleteAll(ctx, "key", "other"))
 	wantFailure(t, "Add", s.Add(ctx, "set", "member", time.Hour))
 	wantFailure(t, "Remove", s.Remove(ctx, "set", "member"))
 	wantFailure(t, "Publish", s.Publish(ctx, "topic", value))

@@ -12,6 +12,7 @@ import (
 
 var values = []Promise{
 	{"a value can be read until it is deleted", readUntilDeleted},
+	{"keys can be deleted together, and no other is", deletedTogether},
 	{"putting again replaces the value and its time to live", putAgain},
 	{"a value is gone when its time to live has passed", valueExpires},
 	{"a time to live under a millisecond has passed already", valueNeverLived},
@@ -26,6 +27,21 @@ var values = []Promise{
 	{"the store keeps a copy of the value", copiedValues},
 	{"different keys are different values", keyIsolation},
 	{"a key, a set and a topic of one name do not meet", kindIsolation},
+}
+
+func deletedTogether(t *testing.T, s store.Store, _ func(time.Duration)) {
+	ctx := t.Context()
+	put(t, s, "value", "a", time.Hour)
+	put(t, s, "other", "b", time.Hour)
+	if _, err := s.Count(ctx, "counter", time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	must(t, s.DeleteAll(ctx, "value", "never there", "counter"))
+	wantGone(t, s, "value")
+	wantGone(t, s, "counter")
+	wantValue(t, s, "other", "b")
+	must(t, s.DeleteAll(ctx))
+	wantValue(t, s, "other", "b")
 }
 
 func readUntilDeleted(t *testing.T, s store.Store, _ func(time.Duration)) {
