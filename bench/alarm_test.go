@@ -14,8 +14,8 @@ const (
 )
 
 // TestTheDoorCostsLittle is the alarm of the ordinary tests: one session, on a machine
-// that is busy with other tests, which may spoil a measurement. So what is too much is
-// measured again, and it fails if it always is.
+// that may be busy with something else, which spoils a measurement. So what is too much
+// is measured again, and it fails if it always is.
 func TestTheDoorCostsLittle(t *testing.T) {
 	r := newRig(t, rigOptions{sessions: 1, backend: "embedded", gogc: "100", setUps: []string{guarded, unguarded}})
 	hot := r.loads(t, nil)[0]

@@ -17,7 +17,7 @@ func (l *load) wrk(t *testing.T, setUp string, seed uint64, during time.Duration
 	t.Helper()
 	headers := l.file(t, "headers of "+setUp, l.headers(l, setUp, l.token()))
 	command := exec.CommandContext(t.Context(), "wrk", "--threads", "1", "--connections", strconv.Itoa(*connections),
-		"--duration", fmt.Sprintf("%ds", int(during.Seconds())), "--timeout", "10s",
+		"--duration", fmt.Sprintf("%ds", int(during.Seconds())), "--timeout", "5m",
 		"--script", "testdata/load.lua", l.origin(l, setUp)+requestPath)
 	command.Env = append(os.Environ(), "HEADERS="+headers)
 	if l.sessions > 1 {

@@ -11,8 +11,10 @@ import (
 
 // A digest names a session token in the cache, which holds no token. It is the end of
 // the token's signature, which nobody knows who has not seen the token, and a keyed
-// hash of the whole, so that nothing else passes with that signature. A cryptographic
-// hash of the whole would say no more, and take most of the time that a request costs.
+// hash of the whole. The first is what keeps others out; the second has a token with
+// other claims before that signature verified, and refused, like any other. It is no
+// MAC, so nothing is ever read from a token that was found here and not verified.
+// A cryptographic hash of the whole would take most of the time that a request costs.
 type digest struct {
 	sum uint64
 	end [40]byte // 240 bits, in base64url

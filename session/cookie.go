@@ -150,32 +150,44 @@ func cutAuthorization(h http.Header) {
 }
 
 // cutLine returns one line of a Cookie header without our cookies. It is a part of
-// line if what is left stands together, as it does unless ours are in the middle.
+// line if what is left stands together, as it does unless ours are in the middle. It
+// takes time that grows with the line and no faster, however many of them are ours.
 func (c Cookie) cutLine(line string) string {
-	kept, from, cut := "", 0, false
+	var few [4]string
+	kept, from := few[:0], 0
 	for at := 0; at < len(line); {
 		end := strings.IndexByte(line[at:], ';')
 		if end < 0 {
 			end = len(line) - at
 		}
 		if end += at; c.owns(line[at:end]) {
-			kept, from, cut = kept+line[from:at], end, true
-			if from < len(line) {
-				from++ // the semicolon
+			if from < at {
+				kept = append(kept, line[from:at])
 			}
+			from = min(end+1, len(line)) // behind the semicolon
 		}
 		at = end + 1
 	}
-	if !cut {
+	if from == 0 {
 		return line
 	}
-	return trimLeft(strings.TrimSuffix(kept+line[from:], ";"))
+	rest := line[from:]
+	if len(kept) > 0 {
+		rest = strings.Join(append(kept, rest), "")
+	}
+	if from == len(line) {
+		rest = strings.TrimSuffix(rest, ";")
+	}
+	return trimLeft(rest)
 }
 
 // owns reports whether a pair of a Cookie header is ours, or has a token of ours.
 func (c Cookie) owns(pair string) bool {
 	if rest, ok := strings.CutPrefix(strings.TrimSpace(pair), c.Name); ok {
-		if rest = strings.TrimSpace(rest); rest == "" || rest[0] == '=' || rest[0] == '-' {
+		if rest == "" || rest[0] == '-' {
+			return true
+		}
+		if rest = strings.TrimSpace(rest); rest == "" || rest[0] == '=' {
 			return true
 		}
 	}

@@ -16,6 +16,7 @@ func FuzzCut(f *testing.F) {
 		"__Host-doorward=t", "a=1; __Host-doorward=t; b=2", "a=1;__Host-doorward-begun=x;;", `a="1; __Host-doorward=t; b=2"`,
 		"__Host-doorward", " __Host-doorward =t", "\v__Host-doorward=t", "__Host-doorwardish=1", "=; =;=", "a=\u00a0; \u0085__Host-doorward=1",
 		"a=1, __Host-doorward=t", "__Host-doorward=__Host-doorward=; __Host-doorward;=",
+		"a=1; __Host-doorward -x=1", "a=1; __Host-doorward\u00a0-x=1", "__Host-doorward; a=1;", "a=1;__Host-doorward;;__Host-doorward;b=2;",
 	} {
 		f.Add(line, "a=1; __Host-doorward=t")
 		f.Add("x=y", line)

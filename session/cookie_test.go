@@ -3,6 +3,7 @@ package session_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -248,5 +249,25 @@ func TestCutLeavesTheSlicesOfTheRequestAlone(t *testing.T) {
 	}
 	if authorization[0] != "Bearer "+token || authorization[1] != "Basic dTpw" {
 		t.Errorf("Cut wrote into the slice of Authorization: %q", authorization)
+	}
+}
+
+// A stranger may send a header of a megabyte, of which every other cookie is ours: what
+// is left of it is put together once.
+func TestCutTakesNoMoreThanALineIsLong(t *testing.T) {
+	c := session.NewCookie("", true)
+	const size = 1 << 20
+	line := "a=" + strings.Repeat("x", size/2) + ";"
+	line += strings.Repeat(c.Name+";;", (size-len(line))/len(c.Name+";;"))
+	h := http.Header{"Cookie": {line}}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	c.Cut(h)
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > 8*size {
+		t.Errorf("cutting a line of %d bytes takes %d bytes of memory, want %d at most", len(line), took, 8*size)
+	}
+	if left := h.Get("Cookie"); strings.Contains(left, c.Name) || !strings.HasPrefix(left, "a=xx") {
+		t.Errorf("%d bytes are left, beginning with %.20q, want the cookie of the app and none of ours", len(left), left)
 	}
 }

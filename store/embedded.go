@@ -36,8 +36,9 @@ type EmbeddedOptions struct {
 // A full disk refuses what would be written, a Take included, and loses nothing:
 // what is there can be read, and changed again as soon as there is space.
 //
-// What has expired is freed within a minute or so, and a file that has grown far
-// beyond what is in it becomes smaller again. Nothing bounds how much is put.
+// What has expired is freed within a minute or so, and a file that has grown more than
+// 4 MiB beyond what is in it becomes smaller again, but for one that an older version
+// made. Nothing bounds how much is put.
 //
 // Other processes of the same machine may have the same file open and see the
 // same values. Messages do not travel that far: [Embedded.Publish] reaches the

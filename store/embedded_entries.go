@@ -104,7 +104,7 @@ func (e *Embedded) Take(ctx context.Context, key string) ([]byte, error) {
 		return nil, e.untaken(ctx, key)
 	}
 	if err != nil {
-		// Not on disk, so not taken: nobody may act on it.
+		// Taken or not, nobody knows: so nobody may act on it.
 		return nil, failed("taking a value", err)
 	}
 	return notNull(value), nil

@@ -25,7 +25,7 @@ import (
 )
 
 var (
-	requests    = flag.Int("requests", 800, "requests of each flood")
+	requests    = flag.Int("requests", 400, "requests of each flood")
 	connections = flag.Int("connections", 32, "connections that a flood comes by")
 	used        = flag.Int("sessions", 400, "sessions that are used at each gateway, one after the other")
 	table       = flag.Bool("table", false, "print tables")

@@ -17,13 +17,19 @@ import (
 	"net/http"
 	"os"
 	"strconv"
-	"sync/atomic"
+	"sync"
 )
 
 var body = []byte(`{"items":[{"id":1,"title":"Minutes of the meeting"},{"id":2,"title":"Plans"}],"next":null}` + "\n")
 
 // A site is what one set-up asks.
-type site struct{ requests, asserted atomic.Int64 }
+type site struct {
+	mu sync.Mutex
+	counts
+}
+
+// counts are requests, and how many of them came with an assertion.
+type counts struct{ Requests, Asserted int64 }
 
 func main() {
 	log.SetFlags(0)
@@ -54,20 +60,23 @@ func serve(h http.Handler) {
 }
 
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.requests.Add(1)
+	s.mu.Lock()
+	s.Requests++
 	if r.Header.Get("X-Auth-Token") != "" {
-		s.asserted.Add(1)
+		s.Asserted++
 	}
+	s.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(body) // an error means that whoever asked has gone
 }
 
 // tell answers with the counts of each site, in the order of their addresses.
 func tell(w http.ResponseWriter, sites []site) {
-	type counts struct{ Requests, Asserted int64 }
 	all := make([]counts, len(sites))
 	for i := range sites {
-		all[i] = counts{sites[i].requests.Load(), sites[i].asserted.Load()}
+		sites[i].mu.Lock()
+		all[i] = sites[i].counts
+		sites[i].mu.Unlock()
 	}
 	if err := json.NewEncoder(w).Encode(all); err != nil {
 		log.Print(err)
