@@ -171,14 +171,10 @@ func (c Cookie) cutLine(line string) string {
 	if from == 0 {
 		return line
 	}
-	rest := line[from:]
-	if len(kept) > 0 {
-		rest = strings.Join(append(kept, rest), "")
+	if from == len(line) { // what stood before the last one needs no semicolon
+		return trimLeft(strings.TrimSuffix(strings.Join(kept, ""), ";"))
 	}
-	if from == len(line) {
-		rest = strings.TrimSuffix(rest, ";")
-	}
-	return trimLeft(rest)
+	return trimLeft(strings.Join(append(kept, line[from:]), "")) // of one, Join makes no copy
 }
 
 // owns reports whether a pair of a Cookie header is ours, or has a token of ours.
