@@ -18,7 +18,7 @@ func machine(t *testing.T, r *rig) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := []string{processor(), fmt.Sprintf("%d processors", runtime.NumCPU())}
+	list := []string{processorModel(), fmt.Sprintf("%d processors", runtime.NumCPU())}
 	if kernel, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
 		list = append(list, "Linux "+strings.TrimSpace(string(kernel)))
 	}
@@ -40,7 +40,7 @@ func version(name, flag string) string {
 	return strings.TrimSpace(name + " " + versionNumber.FindString(string(output)))
 }
 
-func processor() string {
+func processorModel() string {
 	content, _ := os.ReadFile("/proc/cpuinfo")
 	for line := range strings.Lines(string(content)) {
 		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/doorward/doorward/bench/processor"
 )
 
 // settling is how long a client is at work before what it causes is measured: its
@@ -67,13 +69,13 @@ func (l *load) read(t *testing.T, setUp string) reading {
 	pid := l.pid(setUp)
 	var r reading
 	// Asking for the counts takes a moment, which is halved.
-	before := processTime(t, pid)
+	before := processor.OfProcess(t, pid)
 	r.counts = l.app.counted(t, setUp)
-	after := processTime(t, pid)
+	after := processor.OfProcess(t, pid)
 	r.gateway = before + (after-before)/2
-	r.ticks = accountedTime(t, pid)
+	r.ticks = processor.Accounted(t, pid)
 	if setUp == forwardAuth {
-		r.server = processTime(t, l.auth.pid)
+		r.server = processor.OfProcess(t, l.auth.pid)
 	}
 	return r
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/doorward/doorward/bench/signingkeys"
 	"github.com/doorward/doorward/directory"
 	"github.com/doorward/doorward/directory/directorytest"
 	"github.com/doorward/doorward/secret"
@@ -100,7 +101,7 @@ func (s *state) fill(t *testing.T, audience string, further ...string) (tokens [
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := session.NewKeySet(session.KeyOptions{Storage: signingKeys{s.directory}, Sealer: ring.Sealer("signing keys"), TokenLifetime: 12 * time.Hour})
+	keys, err := session.NewKeySet(session.KeyOptions{Storage: signingkeys.Storage{Directory: s.directory}, Sealer: ring.Sealer("signing keys"), TokenLifetime: 12 * time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/doorward/doorward/bench/processor"
 )
 
 // signatureTime returns the processor time of what no passkey sign-in can do
@@ -34,10 +36,10 @@ func signatureTime(t *testing.T) time.Duration {
 		if err != nil {
 			t.Fatal(err)
 		}
-		before := threadTime(t)
+		before := processor.OfThread(t)
 		valid := ecdsa.VerifyASN1(&theirs.PublicKey, sum[:], assertion)
 		_, err = ecdsa.SignASN1(rand.Reader, ours, sum[:])
-		took += threadTime(t) - before
+		took += processor.OfThread(t) - before
 		if !valid || err != nil {
 			t.Fatalf("verified: %t, signed: %v", valid, err)
 		}

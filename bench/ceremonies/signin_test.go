@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/doorward/doorward/bench/processor"
 	"github.com/doorward/doorward/integration/testbed"
 )
 
@@ -34,7 +35,7 @@ func (u turn) take(t *testing.T) result {
 	signature := signatureTime(t)
 	stop := u.profile(t)
 	defer stop()
-	before := processTime(t, u.site.gateway.Pid())
+	before := processor.OfProcess(t, u.site.gateway.Pid())
 	var took time.Duration
 	var err error
 	if u.passkey {
@@ -51,9 +52,9 @@ func (u turn) take(t *testing.T) result {
 	if err != nil {
 		t.Fatalf("%v: %v", u, err)
 	}
-	processor := processTime(t, u.site.gateway.Pid()) - before
+	used := processor.OfProcess(t, u.site.gateway.Pid()) - before
 	u.site.signedIn += n
-	return result{n, took, processor, (signature + signatureTime(t)) / 2}
+	return result{n, took, used, (signature + signatureTime(t)) / 2}
 }
 
 // passkeys has each of some people sign in with their passkey.

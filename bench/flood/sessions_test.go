@@ -2,7 +2,6 @@ package flood
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/doorward/doorward/bench/signingkeys"
 	"github.com/doorward/doorward/directory"
 	"github.com/doorward/doorward/secret"
 	"github.com/doorward/doorward/session"
@@ -121,7 +121,7 @@ func (n *node) sessions(d *directory.Directory, who members) *session.Sessions {
 		n.t.Fatal(err)
 	}
 	keys, err := session.NewKeySet(session.KeyOptions{
-		Storage: signingKeys{d}, Sealer: ring.Sealer("signing keys"), TokenLifetime: sessionLifetime,
+		Storage: signingkeys.Made{Directory: d}, Sealer: ring.Sealer("signing keys"), TokenLifetime: sessionLifetime,
 	})
 	if err != nil {
 		n.t.Fatal(err)
@@ -170,25 +170,4 @@ func (m members) Identity(_ context.Context, subject string) (session.Identity, 
 		return session.Identity{}, session.ErrNoIdentity
 	}
 	return identity, nil
-}
-
-// signingKeys are those that the node has made.
-type signingKeys struct{ *directory.Directory }
-
-// Keys implements [session.KeyStorage].
-func (s signingKeys) Keys(ctx context.Context) ([]session.StoredKey, error) {
-	all, err := s.Directory.Keys(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var keys []session.StoredKey
-	for _, k := range all {
-		keys = append(keys, session.StoredKey(k))
-	}
-	return keys, nil
-}
-
-// ChangeKeys implements [session.KeyStorage].
-func (signingKeys) ChangeKeys(context.Context, func([]session.StoredKey) ([]session.StoredKey, error)) error {
-	return errors.New("the node has made no key")
 }

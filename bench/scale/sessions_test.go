@@ -2,11 +2,10 @@ package scale
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
 
-	"github.com/doorward/doorward/directory"
+	"github.com/doorward/doorward/bench/signingkeys"
 	"github.com/doorward/doorward/secret"
 	"github.com/doorward/doorward/session"
 	"github.com/doorward/doorward/store"
@@ -100,7 +99,7 @@ func (s *site) openSessions(t *testing.T) (sessions *session.Sessions, closeStor
 		t.Fatal(err)
 	}
 	keys, err := session.NewKeySet(session.KeyOptions{
-		Storage: signingKeys{s.directory}, Sealer: ring.Sealer("signing keys"), TokenLifetime: sessionLifetime,
+		Storage: signingkeys.Made{Directory: s.directory}, Sealer: ring.Sealer("signing keys"), TokenLifetime: sessionLifetime,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -117,25 +116,4 @@ func (s *site) openSessions(t *testing.T) (sessions *session.Sessions, closeStor
 			t.Error(err)
 		}
 	}
-}
-
-// signingKeys are those that the gateway has made.
-type signingKeys struct{ *directory.Directory }
-
-// Keys implements [session.KeyStorage].
-func (s signingKeys) Keys(ctx context.Context) ([]session.StoredKey, error) {
-	all, err := s.Directory.Keys(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var keys []session.StoredKey
-	for _, k := range all {
-		keys = append(keys, session.StoredKey(k))
-	}
-	return keys, nil
-}
-
-// ChangeKeys implements [session.KeyStorage].
-func (signingKeys) ChangeKeys(context.Context, func([]session.StoredKey) ([]session.StoredKey, error)) error {
-	return errors.New("the gateway has made no key")
 }

@@ -1,4 +1,7 @@
-package bench
+// Package processor tells how much processor time processes have used, for
+// benchmarks that judge by it: other than the time on the clock, it hardly depends on
+// what else a machine does.
+package processor
 
 import (
 	"bytes"
@@ -11,22 +14,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// processTime returns the processor time that a process has used, by all of its
+// OfProcess returns the processor time that a process has used, by all of its
 // threads, of its own and of the system's, to the nanosecond. The clock of another
 // process has a number that is made of its ID (clock_getcpuclockid(3)).
-func processTime(t *testing.T, pid int) time.Duration {
+func OfProcess(t *testing.T, pid int) time.Duration {
 	t.Helper()
 	const scheduled = 2 // CPUCLOCK_SCHED of the kernel
+	return clock(t, int32(^pid<<3|scheduled))
+}
+
+// OfThread returns the processor time that the calling thread has used.
+func OfThread(t *testing.T) time.Duration {
+	t.Helper()
+	return clock(t, unix.CLOCK_THREAD_CPUTIME_ID)
+}
+
+func clock(t *testing.T, id int32) time.Duration {
+	t.Helper()
 	var at unix.Timespec
-	if err := unix.ClockGettime(int32(^pid<<3|scheduled), &at); err != nil {
-		t.Fatalf("reading the processor clock of a process: %v", err)
+	if err := unix.ClockGettime(id, &at); err != nil {
+		t.Fatalf("reading a processor clock: %v", err)
 	}
 	return time.Duration(at.Nano())
 }
 
-// accountedTime returns the same from another account of the system, which counts
-// hundredths of a second: proc_pid_stat(5).
-func accountedTime(t *testing.T, pid int) time.Duration {
+// Accounted returns what OfProcess does from another account of the system, which
+// counts hundredths of a second: proc_pid_stat(5).
+func Accounted(t *testing.T, pid int) time.Duration {
 	t.Helper()
 	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
