@@ -132,11 +132,21 @@ func spend(ctx context.Context, s store.Store, now time.Time, b Budget, name, wh
 	return limit, nil
 }
 
-// refill gives who a whole budget again.
-func refill(ctx context.Context, s store.Store, now time.Time, b Budget, name, who string) error {
-	window, _ := b.window(now)
-	if err := s.Delete(ctx, budgetKey(name, who, window)); err != nil {
-		return fmt.Errorf("refilling %s: %w", name, err)
+// A spentBudget is one of which somebody may have spent some.
+type spentBudget struct {
+	Budget
+	name, who string
+}
+
+// refill makes budgets whole again, in one journey.
+func refill(ctx context.Context, s store.Store, now time.Time, budgets ...spentBudget) error {
+	keys := make([]string, len(budgets))
+	for i, b := range budgets {
+		window, _ := b.window(now)
+		keys[i] = budgetKey(b.name, b.who, window)
+	}
+	if err := s.DeleteAll(ctx, keys...); err != nil {
+		return fmt.Errorf("refilling budgets: %w", err)
 	}
 	return nil
 }

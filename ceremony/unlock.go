@@ -3,7 +3,6 @@ package ceremony
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/doorward/doorward/directory"
 )
@@ -31,49 +30,46 @@ func (e *GuessingError) Unwrap() error { return e.err }
 // whatever means, a whole budget of wrong passcodes again: as far as they have
 // been guessed at, it was not with success. An error is a failure.
 func (p *Passcodes) Proved(ctx context.Context, c Client, user directory.User) error {
-	window, _ := p.o.Budgets.Wrong.window(p.o.Now())
-	keys := []string{budgetKey(wrongBudget, user.ID, window)}
+	wrong := p.o.Budgets.Wrong
+	of := []spentBudget{{wrong, wrongBudget, user.ID}}
 	for _, email := range user.Emails {
 		if email.Verified {
-			keys = append(keys, budgetKey(wrongBudget, string(email.Address), window))
+			of = append(of, spentBudget{wrong, wrongBudget, string(email.Address)})
 		}
 	}
 	for _, k := range c.Known {
 		if k.UserID == user.ID {
-			keys = append(keys, budgetKey(wrongBudget+perDevice, k.Device, window))
+			of = append(of, spentBudget{wrong, wrongBudget + perDevice, k.Device})
 		}
 	}
-	if err := p.o.Store.DeleteAll(ctx, keys...); err != nil {
-		return fmt.Errorf("refilling %s: %w", wrongBudget, err)
-	}
-	return nil
+	return refill(ctx, p.o.Store, p.o.Now(), of...)
 }
 
 // Unlock gives the account of user whole budgets again, of letters, tries and
 // wrong passcodes: for an operator whom its owner asks. The budgets of networks, and
 // that of a single known browser, are left as they are. An error is a failure.
 func (p *Passcodes) Unlock(ctx context.Context, user directory.User) error {
-	now, budgets := p.o.Now(), p.o.Budgets
+	budgets := p.o.Budgets
+	of := []spentBudget{
+		{budgets.Begun, passcodesBudget + perUser, user.ID},
+		{budgets.Letters, lettersBudget + perUser, user.ID},
+		{budgets.Tries, triesBudget + perUser, user.ID},
+		{budgets.Wrong, wrongBudget + perUser, user.ID},
+	}
 	whose := []string{user.ID}
 	for _, email := range user.Emails {
 		whose = append(whose, string(email.Address))
 	}
-	var failures []error
-	again := func(b Budget, name, who string) {
-		failures = append(failures, refill(ctx, p.o.Store, now, b, name, who))
-	}
 	for _, who := range whose {
-		again(budgets.Letters, lettersBudget, who)
-		again(budgets.Letters, lettersBudget+asNamed, who)
-		again(budgets.Tries, triesBudget, who)
-		again(budgets.Tries, triesBudget+asNamed, who)
-		again(budgets.Wrong, wrongBudget, who)
+		of = append(of,
+			spentBudget{budgets.Letters, lettersBudget, who},
+			spentBudget{budgets.Letters, lettersBudget + asNamed, who},
+			spentBudget{budgets.Tries, triesBudget, who},
+			spentBudget{budgets.Tries, triesBudget + asNamed, who},
+			spentBudget{budgets.Wrong, wrongBudget, who},
+		)
 	}
-	again(budgets.Begun.ofAllKnown(), passcodesBudget+perUser, user.ID)
-	again(budgets.Letters.ofAllKnown(), lettersBudget+perUser, user.ID)
-	again(budgets.Tries.ofAllKnown(), triesBudget+perUser, user.ID)
-	again(budgets.Wrong.ofAllKnown(), wrongBudget+perUser, user.ID)
-	return errors.Join(failures...)
+	return refill(ctx, p.o.Store, p.o.Now(), of...)
 }
 
 // Forget removes what the store keeps under the ID of a user who is gone. What
@@ -81,24 +77,23 @@ func (p *Passcodes) Unlock(ctx context.Context, user directory.User) error {
 // over: that it is whole again would tell them that the account is gone. An error
 // is a failure, and leaves what expires by itself.
 func (p *Passcodes) Forget(ctx context.Context, userID string) error {
-	now, budgets := p.o.Now(), p.o.Budgets
-	return errors.Join(
-		refill(ctx, p.o.Store, now, budgets.Tries, triesBudget, userID),
-		refill(ctx, p.o.Store, now, budgets.Wrong, wrongBudget, userID),
-		refill(ctx, p.o.Store, now, budgets.Begun, passcodesBudget+perUser, userID),
-		refill(ctx, p.o.Store, now, budgets.Letters, lettersBudget+perUser, userID),
-		refill(ctx, p.o.Store, now, budgets.Tries, triesBudget+perUser, userID),
-		refill(ctx, p.o.Store, now, budgets.Wrong, wrongBudget+perUser, userID),
+	budgets := p.o.Budgets
+	return refill(ctx, p.o.Store, p.o.Now(),
+		spentBudget{budgets.Tries, triesBudget, userID},
+		spentBudget{budgets.Wrong, wrongBudget, userID},
+		spentBudget{budgets.Begun, passcodesBudget + perUser, userID},
+		spentBudget{budgets.Letters, lettersBudget + perUser, userID},
+		spentBudget{budgets.Tries, triesBudget + perUser, userID},
+		spentBudget{budgets.Wrong, wrongBudget + perUser, userID},
 	)
 }
 
 // Forget removes what the store keeps under the ID of a user who is gone. An error
 // is a failure, and leaves what expires by itself.
 func (p *Passkeys) Forget(ctx context.Context, userID string) error {
-	now := p.o.Now()
-	return errors.Join(
-		refill(ctx, p.o.Store, now, p.o.Registrations, registrationsBudget, userID),
-		refill(ctx, p.o.Store, now, p.o.Begun, loginsBudget+perUser, userID),
+	return refill(ctx, p.o.Store, p.o.Now(),
+		spentBudget{p.o.Registrations, registrationsBudget, userID},
+		spentBudget{p.o.Begun, loginsBudget + perUser, userID},
 	)
 }
 
@@ -106,11 +101,12 @@ func (p *Passkeys) Forget(ctx context.Context, userID string) error {
 // the addresses that they were adding. An error is a failure, and leaves what
 // expires by itself.
 func (a *Accounts) Forget(ctx context.Context, userID string) error {
-	now := a.o.Now()
 	return errors.Join(
 		a.additions.forget(ctx, userID),
-		refill(ctx, a.o.Store, now, a.o.Lookups, lookupsBudget+perUser, userID),
-		refill(ctx, a.o.Store, now, a.o.Additions, additionsBudget, userID),
-		refill(ctx, a.o.Store, now, a.o.Changes, changesBudget, userID),
+		refill(ctx, a.o.Store, a.o.Now(),
+			spentBudget{a.o.Lookups, lookupsBudget + perUser, userID},
+			spentBudget{a.o.Additions, additionsBudget, userID},
+			spentBudget{a.o.Changes, changesBudget, userID},
+		),
 	)
 }

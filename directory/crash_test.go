@@ -26,8 +26,8 @@ const (
 	childUsers = "DOORWARD_TEST_CHILD_USERS" // how many to create; endless if empty
 )
 
-// child opens the directory and creates users with a passkey and a second
-// address each, which it makes the primary one, until it is killed. It says what
+// child opens the directory and creates users with a passkey, which is used, an event
+// and a second address each, which it makes the primary one, until it is killed. It says what
 // was answered, one line each, after it was answered.
 func child(ctx context.Context, place string) error {
 	d := directory.NewSQLite(directory.SQLiteOptions{Path: place})
@@ -49,7 +49,7 @@ func child(ctx context.Context, place string) error {
 			return err
 		}
 	}
-	const writers = 3
+	const writers = 6
 	var mu sync.Mutex // around standard output
 	answered := func(format string, args ...any) {
 		mu.Lock()
@@ -71,6 +71,15 @@ func child(ctx context.Context, place string) error {
 				return err
 			}
 			answered("passkey %x %s", u.Handle(), u.ID)
+			use := directory.PasskeyUse{ID: u.Handle(), UserID: u.ID, SignCount: 7}
+			if err := d.UsePasskey(ctx, use); err != nil {
+				return err
+			}
+			answered("used %x %d", u.Handle(), use.SignCount)
+			if err := d.Record(ctx, directory.Event{Type: "made", UserID: u.ID}); err != nil {
+				return err
+			}
+			answered("event %s made", u.ID)
 			e, err := d.AddEmail(ctx, u.ID, directory.NewEmail{Address: "second-" + a, Verified: true}, 2)
 			if err != nil {
 				return err
@@ -265,6 +274,20 @@ func checkAnswer(t *testing.T, d *directory.Directory, line string) {
 		p, err := d.Passkey(t.Context(), id)
 		if err != nil || p.UserID != fields[2] {
 			t.Errorf("%s: got %+v, %v", line, p, err)
+		}
+	case len(fields) == 3 && fields[0] == "used":
+		id, err := hex.DecodeString(fields[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := d.Passkey(t.Context(), id)
+		if err != nil || fmt.Sprint(p.SignCount) != fields[2] {
+			t.Errorf("%s: got %+v, %v", line, p, err)
+		}
+	case len(fields) == 3 && fields[0] == "event":
+		events, err := d.Events(t.Context(), fields[1], 2)
+		if err != nil || len(events) != 1 || events[0].Type != fields[2] {
+			t.Errorf("%s: got %+v, %v", line, events, err)
 		}
 	default:
 		t.Fatalf("got %q from the child", line)

@@ -24,9 +24,8 @@ type database struct {
 	read  *sql.DB
 	write *sql.DB // the same pool where the database does not care who writes
 
-	// query answers the queries of read, and execute runs one statement in a
-	// transaction of its own, as transact does, with less ado. It returns how many
-	// rows were changed.
+	// query answers the queries of read, and execute runs one statement as transact
+	// would, with less ado. It returns how many rows were changed.
 	query   querier
 	execute func(ctx context.Context, statement string, args ...any) (changed int64, err error)
 

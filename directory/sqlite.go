@@ -75,11 +75,12 @@ func connectSQLite(ctx context.Context, path string) (_ *database, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return &database{
-		read: read, write: write,
-		query: newStatements(read), execute: newStatements(write).execute,
+	db := &database{
+		read: read, write: write, query: newStatements(read),
 		beginImport: beginImportSQLite, copy: copySQLite, afterImport: afterImportSQLite,
-	}, nil
+	}
+	db.execute = (&commits{db: db, statements: newStatements(write)}).execute
+	return db, nil
 }
 
 // openSQLite returns a pool of at most n connections to the file at path. It

@@ -29,20 +29,6 @@ func (s *statements) QueryContext(ctx context.Context, query string, args ...any
 	return statement.QueryContext(ctx, args...)
 }
 
-// execute runs one statement, which SQLite commits by itself, and returns how many
-// rows it changed. It is on disk then, as with transact.
-func (s *statements) execute(ctx context.Context, statement string, args ...any) (changed int64, err error) {
-	prepared, err := s.prepare(ctx, statement)
-	if err != nil {
-		return 0, err
-	}
-	result, err := prepared.ExecContext(ctx, args...)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
 // prepare returns the prepared statement with a text. It waits for a connection with
 // the lock free: whoever is given one for the same text at the same time has made
 // one too many, and closes it.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"sync"
@@ -29,9 +28,10 @@ type EmbeddedOptions struct {
 // Embedded is a Store in a file on this machine. The file is an SQLite database.
 //
 // What was answered is on disk: a kill -9 loses nothing, and neither does a
-// power cut, because every write waits for the disk (WAL, synchronous=FULL). It
-// is slower than it could be for that reason, and the reason is that a session
-// which was ended, or a passcode which was taken, must not come back.
+// power cut, because every write waits for the disk (WAL, synchronous=FULL). The
+// reason is that a session which was ended, or a passcode which was taken, must not
+// come back. Writes that are asked for while another one waits, wait together: many at
+// once take the disk little longer than one.
 //
 // A full disk refuses what would be written, a Take included, and loses nothing:
 // what is there can be read, and changed again as soon as there is space.
@@ -158,30 +158,47 @@ func (e *Embedded) database() (*database, error) {
 	return db, nil
 }
 
-// write runs f with the database, again while another process holds the lock of the
-// file. f runs one statement that changes something, which SQLite commits by itself:
-// to begin and to commit a transaction around it would be two statements more.
-func (e *Embedded) write(ctx context.Context, f func(db *database) error) error {
+// read has f look something up, when it has its turn at a connection. f is not stopped
+// by the end of ctx: it takes a moment, and to watch the context meanwhile takes two
+// goroutines.
+func (e *Embedded) read(ctx context.Context, f func(db *database) error) error {
 	db, err := e.database()
 	if err != nil {
 		return err
 	}
-	return untilFree(ctx, func() error { return f(db) })
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case db.reading <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-db.reading }()
+	return f(db)
 }
 
-// transact runs f in a transaction that holds the write lock from its start, and
-// returns nil when what f did is on disk. An error of f undoes it.
-func (e *Embedded) transact(ctx context.Context, f func(db *database, tx *sql.Tx) error) error {
-	return e.write(ctx, func(db *database) error {
-		tx, err := db.writer.BeginTx(ctx, nil)
-		if err != nil {
-			return err
-		}
-		defer tx.Rollback() // does nothing after Commit
-		if err := f(db, tx); err != nil {
-			return err
-		}
-		return tx.Commit()
+// write has f change something with one statement, and returns nil when that is on
+// disk. It tries again while another process holds the lock of the file. f may run in
+// another goroutine, and more than once.
+func (e *Embedded) write(ctx context.Context, f func(db *database) error) error {
+	return e.commit(ctx, change{do: f})
+}
+
+// transact is write for several statements, which are one step. An error of f undoes
+// them.
+func (e *Embedded) transact(ctx context.Context, f func(db *database) error) error {
+	return e.commit(ctx, change{do: f, several: true})
+}
+
+func (e *Embedded) commit(ctx context.Context, c change) error {
+	db, err := e.database()
+	if err != nil {
+		return err
+	}
+	return untilFree(ctx, func() error {
+		again := c
+		return db.commits.commit(ctx, &again)
 	})
 }
 

@@ -51,10 +51,15 @@ const (
 )
 
 // database is the open file. SQLite has one writer at a time: here they queue
-// for one connection, which is fairer and sooner than polling for its lock.
+// for one connection, which is fairer and sooner than polling for its lock. It is for
+// whoever leads a commit.
 type database struct {
-	writer, reader *sql.DB
+	writers, reader *sql.DB
+	writer          *sql.Conn // of writers, which has no other
+	commits         commits
+	reading         chan struct{} // has room for those who read
 
+	begin, commit, rollback                        *sql.Stmt
 	put, replace, create, get, take, count, delete *sql.Stmt
 	add, members, remove                           *sql.Stmt
 }
@@ -64,7 +69,8 @@ func openDatabase(ctx context.Context, path string) (*database, error) {
 	if err := createFile(path); err != nil {
 		return nil, err
 	}
-	db := &database{}
+	db := &database{reading: make(chan struct{}, readers)}
+	db.commits.db = db
 	if err := db.open(ctx, path); err != nil {
 		return nil, errors.Join(err, db.close())
 	}
@@ -72,7 +78,10 @@ func openDatabase(ctx context.Context, path string) (*database, error) {
 }
 
 func (db *database) open(ctx context.Context, path string) (err error) {
-	if db.writer, err = connect(path, 1, "synchronous(FULL)"); err != nil {
+	if db.writers, err = connect(path, 1, "synchronous(FULL)"); err != nil {
+		return err
+	}
+	if db.writer, err = db.writers.Conn(ctx); err != nil {
 		return err
 	}
 	// SQLite does not wait at all where that might be a deadlock, and the switch to
@@ -175,10 +184,13 @@ func (db *database) setUp(ctx context.Context) error {
 // prepare compiles the statements that requests wait for.
 func (db *database) prepare(ctx context.Context) error {
 	for _, p := range []struct {
-		in        *sql.DB
+		in        preparer
 		statement **sql.Stmt
 		query     string
 	}{
+		{db.writer, &db.begin, "BEGIN IMMEDIATE"},
+		{db.writer, &db.commit, "COMMIT"},
+		{db.writer, &db.rollback, "ROLLBACK"},
 		{db.writer, &db.put, putEntry},
 		{db.writer, &db.replace, replaceEntry},
 		{db.writer, &db.create, createEntry},
@@ -199,10 +211,27 @@ func (db *database) prepare(ctx context.Context) error {
 	return nil
 }
 
-// close frees what has been opened, statements included.
+// A preparer is a pool of connections or one of them.
+type preparer interface {
+	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
+}
+
+// close frees what has been opened, when nobody commits any more.
 func (db *database) close() error {
+	db.commits.close()
 	var errs []error
-	for _, pool := range []*sql.DB{db.reader, db.writer} {
+	// Those of a pool are freed with it, and those of a single connection are not.
+	for _, statement := range []*sql.Stmt{
+		db.begin, db.commit, db.rollback, db.put, db.replace, db.create, db.take, db.count, db.delete, db.add, db.remove,
+	} {
+		if statement != nil {
+			errs = append(errs, statement.Close())
+		}
+	}
+	if db.writer != nil {
+		errs = append(errs, db.writer.Close())
+	}
+	for _, pool := range []*sql.DB{db.reader, db.writers} {
 		if pool != nil {
 			errs = append(errs, pool.Close())
 		}

@@ -5,8 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
+
+// replacedAtOnce is how many entries ReplaceAll replaces in one transaction.
+const replacedAtOnce = 64
 
 // Each statement decides and acts in one step: none relies on what was read
 // before it.
@@ -45,7 +49,7 @@ RETURNING count`
 // Put implements [Store].
 func (e *Embedded) Put(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	err := e.write(ctx, func(db *database) error {
-		_, err := db.put.ExecContext(ctx, key, notNull(value), e.millis(ttl))
+		_, err := db.put.Exec(key, notNull(value), e.millis(ttl))
 		return err
 	})
 	return failed("putting a value", err)
@@ -54,7 +58,7 @@ func (e *Embedded) Put(ctx context.Context, key string, value []byte, ttl time.D
 // Replace implements [Store].
 func (e *Embedded) Replace(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	err := e.write(ctx, func(db *database) error {
-		result, err := db.replace.ExecContext(ctx, notNull(value), e.millis(ttl), key, e.millis(0))
+		result, err := db.replace.Exec(notNull(value), e.millis(ttl), key, e.millis(0))
 		if err != nil {
 			return err
 		}
@@ -67,10 +71,29 @@ func (e *Embedded) Replace(ctx context.Context, key string, value []byte, ttl ti
 	return failed("replacing a value", err)
 }
 
+// ReplaceAll implements [Store]. It lets others write in between.
+func (e *Embedded) ReplaceAll(ctx context.Context, entries ...Entry) error {
+	for piece := range slices.Chunk(entries, replacedAtOnce) {
+		err := e.transact(ctx, func(db *database) error {
+			for _, entry := range piece {
+				_, err := db.replace.Exec(notNull(entry.Value), e.millis(entry.TTL), entry.Key, e.millis(0))
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return failed("replacing values", err)
+		}
+	}
+	return nil
+}
+
 // Create implements [Store].
 func (e *Embedded) Create(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	err := e.write(ctx, func(db *database) error {
-		result, err := db.create.ExecContext(ctx, key, notNull(value), e.millis(ttl), e.millis(0))
+		result, err := db.create.Exec(key, notNull(value), e.millis(ttl), e.millis(0))
 		if err != nil {
 			return err
 		}
@@ -85,11 +108,11 @@ func (e *Embedded) Create(ctx context.Context, key string, value []byte, ttl tim
 
 // Get implements [Store].
 func (e *Embedded) Get(ctx context.Context, key string) ([]byte, error) {
-	db, err := e.database()
-	if err != nil {
-		return nil, err
-	}
-	value, err := scanValue(db.get.QueryRowContext(ctx, key, e.millis(0)))
+	var value []byte
+	err := e.read(ctx, func(db *database) (err error) {
+		value, err = scanValue(db.get.QueryRow(key, e.millis(0)))
+		return err
+	})
 	return value, failed("getting a value", err)
 }
 
@@ -97,7 +120,7 @@ func (e *Embedded) Get(ctx context.Context, key string) ([]byte, error) {
 func (e *Embedded) Take(ctx context.Context, key string) ([]byte, error) {
 	var value []byte
 	err := e.write(ctx, func(db *database) error {
-		rows, err := db.take.QueryContext(ctx, key, e.millis(0))
+		rows, err := db.take.Query(key, e.millis(0))
 		return returned(rows, err, &value)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
@@ -123,7 +146,7 @@ func (e *Embedded) untaken(ctx context.Context, key string) error {
 func (e *Embedded) Count(ctx context.Context, key string, ttl time.Duration) (int64, error) {
 	var count sql.NullInt64
 	err := e.write(ctx, func(db *database) error {
-		rows, err := db.count.QueryContext(ctx, key, e.millis(0), e.millis(ttl))
+		rows, err := db.count.Query(key, e.millis(0), e.millis(ttl))
 		return returned(rows, err, &count)
 	})
 	if err == nil && !count.Valid {
@@ -138,7 +161,7 @@ func (e *Embedded) Count(ctx context.Context, key string, ttl time.Duration) (in
 // Delete implements [Store].
 func (e *Embedded) Delete(ctx context.Context, key string) error {
 	err := e.write(ctx, func(db *database) error {
-		_, err := db.delete.ExecContext(ctx, key)
+		_, err := db.delete.Exec(key)
 		return err
 	})
 	return failed("deleting a key", err)
@@ -146,10 +169,9 @@ func (e *Embedded) Delete(ctx context.Context, key string) error {
 
 // DeleteAll implements [Store].
 func (e *Embedded) DeleteAll(ctx context.Context, keys ...string) error {
-	err := e.transact(ctx, func(db *database, tx *sql.Tx) error {
-		statement := tx.StmtContext(ctx, db.delete)
+	err := e.transact(ctx, func(db *database) error {
 		for _, key := range keys {
-			if _, err := statement.ExecContext(ctx, key); err != nil {
+			if _, err := db.delete.Exec(key); err != nil {
 				return err
 			}
 		}

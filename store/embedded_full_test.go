@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -55,10 +56,22 @@ func TestFullDiskIsAFailureUntilThereIsSpace(t *testing.T) {
 		if _, err := e.Take(ctx, "key 1"); err == nil || errors.Is(err, store.ErrNotFound) {
 			t.Fatalf("Take on a full disk = %v, want a failure: it cannot be noted", err)
 		}
+		if err := e.ReplaceAll(ctx, store.Entry{Key: "key 0", Value: value[1:], TTL: time.Hour}); err == nil {
+			t.Fatal("ReplaceAll on a full disk = nil, want a failure")
+		}
 		if _, err := e.Count(ctx, "count", time.Hour); err == nil {
 			t.Fatal("Count on a full disk = nil, want a failure")
 		}
 	}
+	var counting sync.WaitGroup
+	for range 30 { // who share a commit
+		counting.Go(func() {
+			if _, err := e.Count(ctx, "count", time.Hour); err == nil {
+				t.Error("one of many Counts on a full disk = nil, want a failure")
+			}
+		})
+	}
+	counting.Wait()
 	check := func(when string, e *store.Embedded) {
 		t.Helper()
 		for key := range kept {

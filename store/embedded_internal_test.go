@@ -1,7 +1,6 @@
 package store
 
 import (
-	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -42,13 +41,13 @@ func TestSweeperFreesWhatHasExpired(t *testing.T) {
 		t.Fatal(err)
 	}
 	const expired = 2*freeBatch + 1
-	err := e.transact(ctx, func(db *database, tx *sql.Tx) error {
+	err := e.transact(ctx, func(db *database) error {
 		for i := range expired {
 			name := fmt.Sprint("expired ", i)
-			if _, err := tx.StmtContext(ctx, db.put).Exec(name, []byte{}, e.millis(time.Second)); err != nil {
+			if _, err := db.put.Exec(name, []byte{}, e.millis(time.Second)); err != nil {
 				return err
 			}
-			if _, err := tx.StmtContext(ctx, db.add).Exec(name, "member", e.millis(time.Second)); err != nil {
+			if _, err := db.add.Exec(name, "member", e.millis(time.Second)); err != nil {
 				return err
 			}
 		}
@@ -88,13 +87,13 @@ func TestFileShrinksWhenAFloodHasExpired(t *testing.T) {
 	}
 	value := make([]byte, 8<<10)
 	const flood = 2000
-	err := e.transact(ctx, func(db *database, tx *sql.Tx) error {
+	err := e.transact(ctx, func(db *database) error {
 		for i := range flood {
 			ttl := time.Minute
 			if i%100 == 0 { // what outlives the flood stands anywhere in the file
 				ttl = time.Hour
 			}
-			if _, err := tx.StmtContext(ctx, db.put).Exec(fmt.Sprint("key ", i*7919%flood), value, e.millis(ttl)); err != nil {
+			if _, err := db.put.Exec(fmt.Sprint("key ", i*7919%flood), value, e.millis(ttl)); err != nil {
 				return err
 			}
 		}

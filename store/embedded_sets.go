@@ -19,7 +19,7 @@ ON CONFLICT (name, member) DO UPDATE SET expires = excluded.expires`
 // Add implements [Store].
 func (e *Embedded) Add(ctx context.Context, set, member string, ttl time.Duration) error {
 	err := e.write(ctx, func(db *database) error {
-		_, err := db.add.ExecContext(ctx, set, member, e.millis(ttl))
+		_, err := db.add.Exec(set, member, e.millis(ttl))
 		return err
 	})
 	return failed("adding to a set", err)
@@ -27,18 +27,18 @@ func (e *Embedded) Add(ctx context.Context, set, member string, ttl time.Duratio
 
 // Members implements [Store].
 func (e *Embedded) Members(ctx context.Context, set string) ([]string, error) {
-	db, err := e.database()
-	if err != nil {
-		return nil, err
-	}
-	members, err := scanMembers(db.members.QueryContext(ctx, set, e.millis(0)))
+	var members []string
+	err := e.read(ctx, func(db *database) (err error) {
+		members, err = scanMembers(db.members.Query(set, e.millis(0)))
+		return err
+	})
 	return members, failed("reading a set", err)
 }
 
 // Remove implements [Store].
 func (e *Embedded) Remove(ctx context.Context, set, member string) error {
 	err := e.write(ctx, func(db *database) error {
-		_, err := db.remove.ExecContext(ctx, set, member)
+		_, err := db.remove.Exec(set, member)
 		return err
 	})
 	return failed("removing from a set", err)

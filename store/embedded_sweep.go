@@ -47,8 +47,8 @@ func (e *Embedded) sweep(ctx context.Context) {
 func (e *Embedded) free(ctx context.Context) (total int64, err error) {
 	for _, statement := range []string{freeEntries, freeMembers} {
 		for n := int64(freeBatch); n == freeBatch; total += n {
-			err := e.transact(ctx, func(_ *database, tx *sql.Tx) error {
-				result, err := tx.ExecContext(ctx, statement, e.millis(0), freeBatch)
+			err := e.transact(ctx, func(db *database) error {
+				result, err := db.exec(statement, e.millis(0), freeBatch)
 				if err != nil {
 					return err
 				}
@@ -68,17 +68,17 @@ func (e *Embedded) free(ctx context.Context) (total int64, err error) {
 // expired long ago would go on filling the disk.
 func (e *Embedded) shrink(ctx context.Context) (total int64, err error) {
 	for n := int64(freeBatch); n == freeBatch; total += n {
-		err := e.transact(ctx, func(_ *database, tx *sql.Tx) error {
-			before, err := freePages(ctx, tx)
+		err := e.transact(ctx, func(db *database) error {
+			before, err := db.freePages()
 			if err != nil || before <= sparePages {
 				n = 0
 				return err
 			}
 			vacuum := fmt.Sprintf("PRAGMA incremental_vacuum(%d)", min(freeBatch, before-sparePages))
-			if _, err := tx.ExecContext(ctx, vacuum); err != nil {
+			if _, err := db.exec(vacuum); err != nil {
 				return err
 			}
-			after, err := freePages(ctx, tx)
+			after, err := db.freePages()
 			n = before - after // 0 of a file that an older version made
 			return err
 		})
@@ -89,7 +89,13 @@ func (e *Embedded) shrink(ctx context.Context) (total int64, err error) {
 	return total, nil
 }
 
-func freePages(ctx context.Context, tx *sql.Tx) (n int64, err error) {
-	err = tx.QueryRowContext(ctx, "PRAGMA freelist_count").Scan(&n)
+func (db *database) freePages() (n int64, err error) {
+	err = db.writer.QueryRowContext(context.Background(), "PRAGMA freelist_count").Scan(&n)
 	return n, err
+}
+
+// exec runs a statement within a transaction. Nothing stops it halfway: that would
+// undo what others have in the same transaction.
+func (db *database) exec(statement string, args ...any) (sql.Result, error) {
+	return db.writer.ExecContext(context.Background(), statement, args...)
 }

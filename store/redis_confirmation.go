@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -39,7 +40,8 @@ func (c confirmation) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 }
 
 // ProcessPipelineHook implements [redis.Hook]. The pipelines that reach it are what
-// opens a connection, and ASKING with the command that was sent here.
+// opens a connection, ASKING with the command that was sent here, and changes that
+// travel together, of which a server may refuse some.
 func (c confirmation) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		for _, cmd := range cmds {
@@ -63,12 +65,10 @@ func (c confirmation) confirm(ctx context.Context, cmds ...redis.Cmder) error {
 	if _, lost := errors.AsType[unanswered](err); lost {
 		return err
 	}
-	for _, cmd := range cmds {
-		if cmd.Err() != nil && !errors.Is(cmd.Err(), redis.Nil) {
-			return err
-		}
+	if !slices.ContainsFunc(cmds, carriedOut) {
+		return err
 	}
-	// From here on the command has been carried out: whatever WAIT says must not make
+	// From here on something has been carried out: whatever WAIT says must not make
 	// the client of a cluster send it again.
 	switch {
 	case wait.Err() != nil:
@@ -80,6 +80,11 @@ func (c confirmation) confirm(ctx context.Context, cmds ...redis.Cmder) error {
 	// server has written anything since its replicas answered last: an end that was
 	// not confirmed does not look as if it had been when it is asked for again.
 	return err
+}
+
+// carriedOut tells whether cmd is a change that the server did not refuse.
+func carriedOut(cmd redis.Cmder) bool {
+	return changes(cmd) && (cmd.Err() == nil || errors.Is(cmd.Err(), redis.Nil))
 }
 
 // changes tells whether cmd changes what the servers keep. All of it is confirmed.

@@ -20,6 +20,12 @@ func TestChangesAreWithTheReplicaWhenTheySucceed(t *testing.T) {
 		if got := replica.Must("get", "doorward:key:key"); got != "value" {
 			t.Fatalf("the replica has %v after Put, want the value", got)
 		}
+		if err := r.ReplaceAll(t.Context(), store.Entry{Key: "key", Value: []byte("replaced"), TTL: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+		if got := replica.Must("get", "doorward:key:key"); got != "replaced" {
+			t.Fatalf("the replica has %v after ReplaceAll, want the value", got)
+		}
 		if _, err := r.Take(t.Context(), "key"); err != nil {
 			t.Fatal(err)
 		}
@@ -60,6 +66,8 @@ func TestChangesThatNobodyConfirmsFailInTime(t *testing.T) {
 		"Put that is over at once": r.Put(ctx, "third", nil, 0),
 		"Replace":                  r.Replace(ctx, "key", []byte("value"), time.Hour),
 		"Replace of what is not":   r.Replace(ctx, "missing", nil, time.Hour),
+		"ReplaceAll":               r.ReplaceAll(ctx, store.Entry{Key: "key", Value: []byte("value"), TTL: time.Hour}),
+		"ReplaceAll for no time":   r.ReplaceAll(ctx, store.Entry{Key: "missing"}),
 		"Create":                   r.Create(ctx, "fourth", nil, time.Hour),
 		"Create of what is there":  r.Create(ctx, "key", nil, time.Hour),
 		"Create for no time":       r.Create(ctx, "fifth", nil, 0),
@@ -76,7 +84,7 @@ func TestChangesThatNobodyConfirmsFailInTime(t *testing.T) {
 		}
 	}
 	if took := time.Since(start); took > 10*time.Second {
-		t.Errorf("fifteen changes took %v, want about 300ms each", took)
+		t.Errorf("seventeen changes took %v, want about 300ms each", took)
 	}
 	if got, err := r.Get(ctx, "key"); err != nil || string(got) != "value" {
 		t.Errorf("Get = %q, %v, want the value: nothing is changed by it", got, err)

@@ -44,6 +44,22 @@ func (r *Redis) Replace(ctx context.Context, key string, value []byte, ttl time.
 	return redisFailed("replacing a value", err)
 }
 
+// ReplaceAll implements [Store].
+func (r *Redis) ReplaceAll(ctx context.Context, entries ...Entry) error {
+	keys := make([]string, len(entries))
+	for i, e := range entries {
+		keys[i] = r.key(e.Key)
+	}
+	err := r.together(ctx, keys, func(to redis.Cmdable, i int) redis.Cmder {
+		ttl := entries[i].TTL.Truncate(time.Millisecond)
+		if ttl <= 0 {
+			return to.Del(ctx, keys[i])
+		}
+		return to.SetArgs(ctx, keys[i], entries[i].Value, redis.SetArgs{Mode: "XX", TTL: ttl})
+	})
+	return redisFailed("replacing values", err)
+}
+
 // Create implements [Store].
 func (r *Redis) Create(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	args := redis.SetArgs{Mode: "NX", TTL: ttl.Truncate(time.Millisecond)}
@@ -95,16 +111,13 @@ func (r *Redis) DeleteAll(ctx context.Context, keys ...string) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	if _, cluster := r.client.(*redis.ClusterClient); cluster {
-		var failures []error
-		for _, key := range keys {
-			failures = append(failures, r.Delete(ctx, key))
-		}
-		return errors.Join(failures...)
-	}
 	named := make([]string, len(keys))
 	for i, key := range keys {
 		named[i] = r.key(key)
+	}
+	if _, cluster := r.client.(*redis.ClusterClient); cluster {
+		err := r.together(ctx, named, func(to redis.Cmdable, i int) redis.Cmder { return to.Del(ctx, named[i]) })
+		return redisFailed("deleting keys", err)
 	}
 	return redisFailed("deleting keys", r.client.Del(ctx, named...).Err())
 }

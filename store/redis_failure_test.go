@@ -55,6 +55,7 @@ func TestRedisRefusalsAreFailures(t *testing.T) {
 				"Put":                    r.Put(ctx, "key", []byte("other"), time.Hour),
 				"Replace":                r.Replace(ctx, "key", []byte("other"), time.Hour),
 				"Replace of what is not": r.Replace(ctx, "missing", []byte("other"), time.Hour),
+				"ReplaceAll":             r.ReplaceAll(ctx, store.Entry{Key: "missing", TTL: time.Hour}, store.Entry{Key: "key", Value: []byte("other"), TTL: time.Hour}),
 				"Create":                 r.Create(ctx, "missing", []byte("other"), time.Hour),
 				"Create of what is":      r.Create(ctx, "key", []byte("other"), time.Hour),
 				"Count":                  countErr,
@@ -135,7 +136,7 @@ func TestRedisAwayFailsQuicklyAndComesBack(t *testing.T) {
 	start := time.Now()
 	storetest.WantFailures(t, t.Context(), r)
 	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("fourteen operations without a server took %v, want less than 5s", took)
+		t.Errorf("nineteen operations without a server took %v, want less than 5s", took)
 	}
 	server.Restart()
 	wantService(t, r)

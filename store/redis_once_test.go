@@ -112,6 +112,15 @@ func TestCommandIsNeverSentTwice(t *testing.T) {
 				t.Errorf("Take after one that had no answer = %q, %v, want ErrNotFound", got, err)
 			}
 
+			if err := r.Put(t.Context(), "session", []byte("value"), time.Hour); err != nil {
+				t.Fatal(err)
+			}
+			touched := []store.Entry{{Key: "missing", TTL: time.Hour}, {Key: "session", Value: []byte("touched"), TTL: time.Hour}}
+			loseAnswer(t, proxies, "doorward:key:session", func() {
+				if err := r.ReplaceAll(t.Context(), touched...); err == nil {
+					t.Error("ReplaceAll without an answer = nil, want a failure")
+				}
+			})
 			loseAnswer(t, proxies, "doorward:key:promise", func() {
 				if err := r.Create(t.Context(), "promise", []byte("value"), time.Hour); err == nil || errors.Is(err, store.ErrExists) {
 					t.Errorf("Create without an answer = %v, want a failure", err)
@@ -132,8 +141,9 @@ func loseAnswer(t *testing.T, proxies []*proxy, what string, do func()) {
 		p.LoseAnswer(what)
 	}
 	do()
-	lost := 0
+	lost, sent := 0, int64(0)
 	for _, p := range proxies {
+		sent += p.seen.Load()
 		if p.Lost() {
 			lost++
 		}
@@ -141,6 +151,9 @@ func loseAnswer(t *testing.T, proxies []*proxy, what string, do func()) {
 	}
 	if lost != 1 {
 		t.Fatalf("%d proxies have lost an answer, want 1", lost)
+	}
+	if sent != 1 {
+		t.Errorf("what has %q in it was sent %d times, want 1", what, sent)
 	}
 }
 
@@ -194,31 +207,42 @@ func TestKeysAreFoundWhileTheyMove(t *testing.T) {
 			create("{moving}goes", "before the move")
 
 			const goes = "ann:key:{moving}goes"
-			slot := itoa(c.Nodes[0].Must("cluster", "keyslot", goes).(int64))
-			from := c.Primary(goes)
-			to := c.Nodes[0]
-			if to == from {
-				to = c.Nodes[1]
-			}
-			fromID, toID := from.Must("cluster", "myid").(string), to.Must("cluster", "myid").(string)
-			to.Must("cluster", "setslot", slot, "importing", fromID)
-			from.Must("cluster", "setslot", slot, "migrating", toID)
-			host, port, err := net.SplitHostPort(to.Addr)
-			if err != nil {
-				t.Fatal(err)
-			}
-			from.Must("migrate", host, port, goes, "0", "5000")
+			to, finish := move(t, c, goes)
 			take("{moving}stays", "of what has not moved yet")
 			take("{moving}goes", "of what has moved already")
 			count("on the new node")
 			create("{moving}goes", "of what was taken at the new node")
-			to.Must("cluster", "setslot", slot, "node", toID)
-			from.Must("cluster", "setslot", slot, "node", toID)
+			finish()
 			count("after the move")
 			take("{moving}goes", "after the move")
 			if got := to.Must("exists", "ann:key:{moving}count").(int64); got != 1 {
 				t.Errorf("the counter is at the new node %d times, want 1", got)
 			}
 		})
+	}
+}
+
+// move begins to move the part of the keys that key is in to another node, and key
+// is there already. finish ends the move; what else has a
+// place in that part must have been deleted by then, or be at the new node.
+func move(t *testing.T, c *storetest.Cluster, key string) (to *storetest.Redis, finish func()) {
+	t.Helper()
+	slot := itoa(c.Nodes[0].Must("cluster", "keyslot", key).(int64))
+	from := c.Primary(key)
+	to = c.Nodes[0]
+	if to == from {
+		to = c.Nodes[1]
+	}
+	fromID, toID := from.Must("cluster", "myid").(string), to.Must("cluster", "myid").(string)
+	to.Must("cluster", "setslot", slot, "importing", fromID)
+	from.Must("cluster", "setslot", slot, "migrating", toID)
+	host, port, err := net.SplitHostPort(to.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from.Must("migrate", host, port, key, "0", "5000")
+	return to, func() {
+		to.Must("cluster", "setslot", slot, "node", toID)
+		from.Must("cluster", "setslot", slot, "node", toID)
 	}
 }

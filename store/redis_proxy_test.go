@@ -14,6 +14,8 @@ type proxy struct {
 	Addr   string
 	server string
 	lose   atomic.Pointer[[]byte]
+	watch  atomic.Pointer[[]byte] // what was to be lost last
+	seen   atomic.Int64           // requests with that in it
 }
 
 // startProxy runs a proxy to the server at addr until the test ends.
@@ -41,6 +43,8 @@ func startProxy(t *testing.T, addr string) *proxy {
 // it, instead of passing the answer back.
 func (p *proxy) LoseAnswer(what string) {
 	b := []byte(what)
+	p.seen.Store(0)
+	p.watch.Store(&b)
 	p.lose.Store(&b)
 }
 
@@ -62,6 +66,9 @@ func (p *proxy) pass(client net.Conn) {
 			n, err := client.Read(request)
 			if err != nil {
 				return
+			}
+			if what := p.watch.Load(); what != nil && bytes.Contains(request[:n], *what) {
+				p.seen.Add(1)
 			}
 			if what := p.lose.Load(); what != nil && bytes.Contains(request[:n], *what) && p.lose.CompareAndSwap(what, nil) {
 				cut.Store(true)

@@ -45,6 +45,15 @@ func (s *sealed) Replace(ctx context.Context, key string, value []byte, ttl time
 	return s.Store.Replace(ctx, key, s.sealer.Seal(value, []byte(key)), ttl)
 }
 
+// ReplaceAll implements [Store].
+func (s *sealed) ReplaceAll(ctx context.Context, entries ...Entry) error {
+	sealed := make([]Entry, len(entries))
+	for i, e := range entries {
+		sealed[i] = Entry{Key: e.Key, Value: s.sealer.Seal(e.Value, []byte(e.Key)), TTL: e.TTL}
+	}
+	return s.Store.ReplaceAll(ctx, sealed...)
+}
+
 // Create implements [Store].
 func (s *sealed) Create(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	return s.Store.Create(ctx, key, s.sealer.Seal(value, []byte(key)), ttl)

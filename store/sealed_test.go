@@ -71,7 +71,19 @@ func TestSealedValuesCannotBeReadAtRest(t *testing.T) {
 	if err := s.Create(t.Context(), "created", secret, time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"put", "replaced", "created"} {
+	for _, key := range []string{"replaced together", "with it"} {
+		if err := s.Put(t.Context(), key, nil, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	entries := []store.Entry{{Key: "replaced together", Value: secret, TTL: time.Hour}, {Key: "with it", Value: secret, TTL: time.Hour}}
+	if err := s.ReplaceAll(t.Context(), entries...); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(entries[0].Value, []byte("a challenge")) {
+		t.Error("ReplaceAll has changed its caller's entries")
+	}
+	for _, key := range []string{"put", "replaced", "replaced together", "with it", "created"} {
 		if at, err := e.Get(t.Context(), key); err != nil || bytes.Contains(at, secret) {
 			t.Errorf("%s: the store has %q, %v, want it sealed", key, at, err)
 		}

@@ -32,6 +32,13 @@ var ErrExists = errors.New("store: key exists")
 // caller, and a failure.
 var errMixed = errors.New("store: key holds the other kind, a value or a counter")
 
+// An Entry is a value with its key and its time to live.
+type Entry struct {
+	Key   string
+	Value []byte
+	TTL   time.Duration
+}
+
 // A Store keeps short-lived values, counters and sets.
 //
 // Its methods are safe for concurrent use by this process and by any other that
@@ -53,6 +60,11 @@ type Store interface {
 	// not, in one step: touching a session that another request has just ended
 	// does not bring it back.
 	Replace(ctx context.Context, key string, value []byte, ttl time.Duration) error
+
+	// ReplaceAll is Replace for each of entries, in one journey. An entry whose key is
+	// not there is passed over, and that is no error. It is not one step: if it fails,
+	// some may be replaced.
+	ReplaceAll(ctx context.Context, entries ...Entry) error
 
 	// Create is Put for a key that is not there, and [ErrExists] for one that is,
 	// be it a value or a counter, in one step: of any number of concurrent calls

@@ -52,6 +52,9 @@ func WantFailures(t *testing.T, ctx context.Context, s store.Store) {
 	value := []byte("other value")
 	wantFailure(t, "Put", s.Put(ctx, "key", value, time.Hour))
 	wantFailure(t, "Replace", s.Replace(ctx, "key", value, time.Hour))
+	entries := []store.Entry{{Key: "key", Value: value, TTL: time.Hour}, {Key: "missing", Value: value, TTL: time.Hour}}
+	wantFailure(t, "ReplaceAll", s.ReplaceAll(ctx, entries...))
+	wantFailure(t, "ReplaceAll of what is not there", s.ReplaceAll(ctx, entries[1:]...))
 	wantFailure(t, "Create", s.Create(ctx, "key", value, time.Hour))
 	wantFailure(t, "Create of what is not there", s.Create(ctx, "missing", value, time.Hour))
 	wantFailure(t, "Delete", s.Delete(ctx, "key"))

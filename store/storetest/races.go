@@ -17,6 +17,7 @@ var races = []Promise{
 	{"200 concurrent callers count each number once", countRace},
 	{"Replace racing Delete never brings the value back", replaceRace},
 	{"Replace racing Take never brings the value back", replaceTakeRace},
+	{"ReplaceAll racing Delete never brings a value back", replaceAllRace},
 	{"concurrent members are all added", addRace},
 }
 
@@ -108,6 +109,34 @@ func replaceWhile(t *testing.T, s store.Store, end func() error) {
 			}
 		})
 		wantGone(t, s, "session")
+	}
+}
+
+func replaceAllRace(t *testing.T, s store.Store, _ func(time.Duration)) {
+	entries := make([]store.Entry, 10)
+	for i := range entries {
+		entries[i] = store.Entry{Key: fmt.Sprint("session ", i), Value: []byte("touched"), TTL: time.Hour}
+	}
+	for range 5 {
+		for _, e := range entries {
+			put(t, s, e.Key, "value", time.Hour)
+		}
+		atOnce(8, func(i int) {
+			if i < 4 {
+				if err := s.ReplaceAll(t.Context(), entries...); err != nil {
+					t.Errorf("ReplaceAll: %v", err)
+				}
+				return
+			}
+			for j := i - 4; j < len(entries); j += 4 {
+				if err := s.Delete(t.Context(), entries[j].Key); err != nil {
+					t.Errorf("Delete: %v", err)
+				}
+			}
+		})
+		for _, e := range entries {
+			wantGone(t, s, e.Key)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package storetest
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,8 @@ var values = []Promise{
 	{"a time to live under a millisecond has passed already", valueNeverLived},
 	{"a replaced value lives as long as the last Replace says", replaceRenews},
 	{"only a live value can be replaced", replaceNeedsLive},
+	{"values can be replaced together, and none is brought back", replacedTogether},
+	{"any number of values can be replaced together", manyReplacedTogether},
 	{"a key can be created where nothing is", createWhereNothingIs},
 	{"what is there is not created again, and not touched", createLeavesAlone},
 	{"a created value lives as long as a put one", createdExpires},
@@ -121,6 +124,76 @@ func replaceNeedsLive(t *testing.T, s store.Store, wait func(time.Duration)) {
 			t.Errorf("Replace(%q) = %v, want ErrNotFound", key, err)
 		}
 		wantGone(t, s, key)
+	}
+}
+
+func replacedTogether(t *testing.T, s store.Store, wait func(time.Duration)) {
+	ctx := t.Context()
+	put(t, s, "value", "first", 2*time.Second)
+	put(t, s, "shorter", "first", time.Hour)
+	put(t, s, "over", "first", time.Hour)
+	put(t, s, "empty", "first", time.Hour)
+	put(t, s, "other", "first", time.Hour)
+	put(t, s, "deleted", "first", time.Hour)
+	must(t, s.Delete(ctx, "deleted"))
+	put(t, s, "taken", "first", time.Hour)
+	if _, err := s.Take(ctx, "taken"); err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, "expired", "first", time.Millisecond)
+	wantCount(t, s, "counter", time.Hour, 1)
+	wait(time.Millisecond)
+
+	second := func(key string, ttl time.Duration) store.Entry {
+		return store.Entry{Key: key, Value: []byte("second of " + key), TTL: ttl}
+	}
+	entries := []store.Entry{
+		second("never put", time.Hour),
+		second("value", time.Hour),
+		second("deleted", time.Hour),
+		second("shorter", 2*time.Second),
+		second("taken", time.Hour),
+		second("over", time.Millisecond-1),
+		second("expired", time.Hour),
+		{Key: "empty", TTL: time.Hour},
+		second("counter", time.Hour),
+	}
+	must(t, s.ReplaceAll(ctx, entries...))
+	for _, e := range entries {
+		clear(e.Value) // the store has a copy
+	}
+	wantValue(t, s, "value", "second of value")
+	wantValue(t, s, "shorter", "second of shorter")
+	wantValue(t, s, "empty", "")
+	wantValue(t, s, "counter", "second of counter")
+	wantValue(t, s, "other", "first")
+	for _, key := range []string{"never put", "deleted", "taken", "over", "expired"} {
+		wantGone(t, s, key)
+	}
+	must(t, s.ReplaceAll(ctx))
+	must(t, s.ReplaceAll(ctx, store.Entry{Key: "never put", Value: []byte("back"), TTL: time.Hour}))
+	wantGone(t, s, "never put")
+	wait(2 * time.Second)
+	wantValue(t, s, "value", "second of value")
+	wantGone(t, s, "shorter")
+}
+
+func manyReplacedTogether(t *testing.T, s store.Store, _ func(time.Duration)) {
+	var entries []store.Entry
+	for i := range 150 {
+		key := fmt.Sprint("key ", i)
+		entries = append(entries, store.Entry{Key: key, Value: []byte("second of " + key), TTL: time.Hour})
+		if i%3 != 0 {
+			put(t, s, key, "first", time.Hour)
+		}
+	}
+	must(t, s.ReplaceAll(t.Context(), entries...))
+	for i, e := range entries {
+		if i%3 != 0 {
+			wantValue(t, s, e.Key, string(e.Value))
+		} else {
+			wantGone(t, s, e.Key)
+		}
 	}
 }
 
