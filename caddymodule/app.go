@@ -246,6 +246,14 @@ func (a *App) listen() error {
 	if err := a.core.sessions.Listen(running); err != nil {
 		return err
 	}
+	written := a.core.sessions.Follow(running, func(err error) {
+		if err != nil {
+			a.logger.Error("what ends sessions cannot be read: they are asked for one by one", "error", err.Error())
+			return
+		}
+		a.logger.Info("what ends sessions can be read again")
+	})
+	a.undo = append(a.undo, func() error { stop(); written(); return nil })
 	return a.core.keys.Follow(running, func(err error) {
 		if err != nil {
 			a.logger.Error("signing keys cannot be read: those that are known go on", "error", err.Error())

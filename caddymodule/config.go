@@ -76,9 +76,9 @@ type Session struct {
 	// 15m.
 	Fresh caddy.Duration `json:"fresh,omitempty"`
 
-	// CheckInterval is how long a session is taken for good before the store is
-	// asked again, and so the longest that an ended one passes on a node that
-	// could not be told. Default: 5s.
+	// CheckInterval is how long a node goes on with the sessions that it knows when it
+	// cannot read in the store what was ended, and so the longest that an ended one
+	// passes on a node that could not be told. Default: 5s.
 	CheckInterval caddy.Duration `json:"check_interval,omitempty"`
 
 	// AssertionLifetime is how long the app may rely on an X-Auth-Token. Default:

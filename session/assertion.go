@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -12,6 +13,23 @@ import (
 type cachedAssertions struct {
 	mu   sync.Mutex
 	list []cachedAssertion // never changed in place: later visitors of the session share it
+}
+
+// kept returns the assertions for a later visitor of the session of whom they say the
+// same: they need not be signed again.
+func (c *cachedAssertions) kept() []cachedAssertion {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.list
+}
+
+// tidy forgets them if none can be used any more.
+func (c *cachedAssertions) tidy(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !slices.ContainsFunc(c.list, func(a cachedAssertion) bool { return now.Before(a.renews) }) {
+		c.list = nil
+	}
 }
 
 type cachedAssertion struct {

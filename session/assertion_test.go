@@ -169,3 +169,35 @@ func TestConcurrentRequestsShareAnAssertion(t *testing.T) {
 		t.Errorf("20 concurrent requests have %d different assertions, want 1", len(got))
 	}
 }
+
+// Whoever was not seen for a while takes less memory, and nothing else changes.
+func TestAssertionsThatWouldBeSignedAnewAreNotKept(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	n := h.follower()
+	assertion := func(token string) string {
+		t.Helper()
+		signed, err := n.Assertion(n.wantOK("visitor", token), site, issuer)
+		must(t, err)
+		return signed
+	}
+	_, anns := n.begin("ann")
+	first := assertion(anns)
+	n.pass(3 * time.Minute)
+	_, bobs := n.begin("bob")
+	second := assertion(bobs)
+	n.Tidy()
+	if got := n.Assertions(); got != 2 {
+		t.Errorf("%d assertions are kept of two that are good for longer, want both", got)
+	}
+	n.pass(30 * time.Second)
+	n.Tidy()
+	if got := n.Assertions(); got != 1 {
+		t.Errorf("%d assertions are kept, want the one that is good for longer", got)
+	}
+	if assertion(anns) == first {
+		t.Error("an assertion that is due to be signed anew is still given out")
+	}
+	if assertion(bobs) != second {
+		t.Error("an assertion that is good for longer is signed anew")
+	}
+}

@@ -32,11 +32,17 @@ func digestOf(token string) digest {
 func (d digest) key() string { return string(binary.LittleEndian.AppendUint64(d.end[:], d.sum)) }
 
 // cache keeps the visitors that were checked lately. It is bounded: where it is
-// full, the entry of a handful that was checked longest ago makes room.
+// full, the entry of a handful that was in use longest ago makes room.
 type cache struct {
 	shards  [64]cacheShard
 	history history
+	base    time.Time // what the times of entries are counted from, with a monotonic reading
+	vouched atomic.Pointer[vouched]
 }
+
+// vouched says which checks the journal vouches for: those that began at from or later,
+// and until when.
+type vouched struct{ from, until time.Duration }
 
 type cacheShard struct {
 	mu       sync.RWMutex
@@ -48,12 +54,29 @@ type cacheShard struct {
 type cacheEntry struct {
 	digest           digest
 	visitor          *Visitor
-	fresh            time.Time // the check is good until then
-	session, subject uint64    // hashes of their IDs: forget reads them and not the visitor
+	session, subject uint64 // hashes of their IDs: forget reads them and not the visitor
+	validity
 }
 
-func newCache(capacity int) *cache {
-	c := new(cache)
+// validity says until when a check is good, in time since the base of the cache.
+type validity struct {
+	began time.Duration // when the check did
+	fresh time.Duration // good until then, whatever the journal says
+	lasts time.Duration // good until then where the journal vouches for it
+	due   time.Duration // when something is to be done about a check that lasts, see Sessions.renew
+}
+
+// A standing says what a check that is kept is worth.
+type standing int
+
+const (
+	stale standing = iota // nothing, or there is none
+	due                   // the session is good, and to be renewed
+	good
+)
+
+func newCache(capacity int, base time.Time) *cache {
+	c := &cache{base: base}
 	for i := range c.shards {
 		c.shards[i].capacity = max(capacity/len(c.shards), 1)
 		c.shards[i].index = make(map[uint64]int)
@@ -63,26 +86,49 @@ func newCache(capacity int) *cache {
 
 func (c *cache) shard(d digest) *cacheShard { return &c.shards[d.sum%uint64(len(c.shards))] }
 
-// get returns the visitor last seen with a token, and whether the check is still
-// good at now.
-func (c *cache) get(d digest, now time.Time) (v *Visitor, fresh bool) {
+// get returns the visitor last seen with a token, and what the check is worth at now.
+func (c *cache) get(d digest, now time.Time) (*Visitor, standing) {
+	at, vouched := c.at(now), c.vouched.Load()
 	s := c.shard(d)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	i, ok := s.index[d.sum]
 	if !ok || s.entries[i].digest != d {
-		return nil, false
+		return nil, stale
 	}
-	return s.entries[i].visitor, now.Before(s.entries[i].fresh)
+	e := &s.entries[i]
+	switch {
+	case at < e.fresh:
+		return e.visitor, good
+	case vouched == nil || e.began < vouched.from || at >= vouched.until || at >= e.lasts:
+		return e.visitor, stale
+	case at >= e.due:
+		return e.visitor, due
+	}
+	return e.visitor, good
+}
+
+// at returns a time as entries have it.
+func (c *cache) at(t time.Time) time.Duration { return t.Sub(c.base) }
+
+// vouch says that what was ended or changed before read has been forgotten, and
+// that what was not is good for that much longer. An unbroken series of such words
+// is about all checks that began since the first of them.
+func (c *cache) vouch(read time.Time, longer time.Duration, unbroken bool) {
+	v := vouched{c.at(read), c.at(read) + longer}
+	if last := c.vouched.Load(); unbroken && last != nil {
+		v.from = last.from
+	}
+	c.vouched.Store(&v)
 }
 
 // mark returns a moment for put to look back to.
 func (c *cache) mark() uint64 { return c.history.n.Load() }
 
-// put keeps v as checked until fresh, unless v was forgotten since the mark that
-// was made before v was read: then what was read may have been true before, and
-// is not kept. It reports whether it kept it.
-func (c *cache) put(d digest, v *Visitor, fresh time.Time, since uint64) bool {
+// put keeps v as checked, unless v was forgotten since the mark that was made before
+// v was read: then what was read may have been true before, and is not kept. It
+// reports whether it kept it.
+func (c *cache) put(d digest, v *Visitor, valid validity, since uint64) bool {
 	s := c.shard(d)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,7 +137,7 @@ func (c *cache) put(d digest, v *Visitor, fresh time.Time, since uint64) bool {
 	if c.history.holds(v, since) {
 		return false
 	}
-	e := cacheEntry{d, v, fresh, hashOf(v.ID), hashOf(v.Subject)}
+	e := cacheEntry{d, v, hashOf(v.ID), hashOf(v.Subject), valid}
 	if i, ok := s.index[d.sum]; ok {
 		s.entries[i] = e
 		return true
@@ -104,11 +150,25 @@ func (c *cache) put(d digest, v *Visitor, fresh time.Time, since uint64) bool {
 	return true
 }
 
+// renew replaces the visitor of a check that is kept, and says when the next is due,
+// unless the check has been forgotten or replaced. It reports whether it did.
+func (c *cache) renew(d digest, old, v *Visitor, due time.Duration) bool {
+	s := c.shard(d)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, ok := s.index[d.sum]
+	if !ok || s.entries[i].visitor != old {
+		return false
+	}
+	s.entries[i].visitor, s.entries[i].due = v, due
+	return true
+}
+
 // evict removes the stalest of a few entries.
 func (s *cacheShard) evict() {
 	stalest := rand.IntN(len(s.entries))
 	for range 7 {
-		if i := rand.IntN(len(s.entries)); s.entries[i].fresh.Before(s.entries[stalest].fresh) {
+		if i := rand.IntN(len(s.entries)); s.entries[i].due < s.entries[stalest].due {
 			stalest = i
 		}
 	}
@@ -140,17 +200,22 @@ func (c *cache) remove(d digest) {
 // hashOf returns what the cache tells IDs apart by at first.
 func hashOf(id string) uint64 { return maphash.String(seed, id) }
 
-// forget removes the visitors that f names. It looks at all, which is rare (a
-// session ended, a user changed) and quick (some twenty nanoseconds each).
-func (c *cache) forget(f forgotten) {
-	c.history.add(f)
-	session, subject := hashOf(f.session), hashOf(f.subject)
+// forget removes the visitors that are named. It looks at all, which is rare (a
+// session ended, a user changed) and quick (some thirty nanoseconds each).
+func (c *cache) forget(all names) {
+	hashes := make(map[uint64]struct{}, len(all))
+	for f := range all {
+		c.history.add(f)
+		hashes[hashOf(f.id())] = struct{}{}
+	}
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
 		for i := len(s.entries) - 1; i >= 0; i-- {
 			e := &s.entries[i]
-			if (e.session == session || e.subject == subject) && f.matches(e.visitor) {
+			_, session := hashes[e.session]
+			_, subject := hashes[e.subject]
+			if (session || subject) && all.have(e.visitor) {
 				s.delete(i)
 			}
 		}

@@ -10,6 +10,9 @@ import (
 
 func testDigest(i int) digest { return digestOf(strconv.Itoa(i)) }
 
+// freshUntil returns the validity of a check that the journal does not vouch for.
+func (c *cache) freshUntil(t time.Time) validity { return validity{fresh: c.at(t), due: c.at(t)} }
+
 func visitorOf(i int) *Visitor {
 	return &Visitor{Session: Session{ID: "session" + strconv.Itoa(i), Subject: "subject" + strconv.Itoa(i%10)}}
 }
@@ -17,12 +20,13 @@ func visitorOf(i int) *Visitor {
 // The cache tells tokens apart by a part of each and a hash, and each of the two says
 // so alone.
 func TestTwoTokensOfOneSumAreTwo(t *testing.T) {
-	c, now := newCache(64), time.Now()
+	now := time.Now()
+	c := newCache(64, now)
 	d := testDigest(1)
 	other := d
 	other.end[0]++
-	c.put(d, visitorOf(1), now.Add(time.Hour), c.mark())
-	if v, fresh := c.get(other, now); v != nil || fresh {
+	c.put(d, visitorOf(1), c.freshUntil(now.Add(time.Hour)), c.mark())
+	if v, standing := c.get(other, now); v != nil || standing != stale {
 		t.Errorf("a token whose signature ends otherwise is taken for that of %v", v.ID)
 	}
 	c.remove(other)
@@ -30,11 +34,11 @@ func TestTwoTokensOfOneSumAreTwo(t *testing.T) {
 		t.Error("forgetting one has the other forgotten")
 	}
 	// The one that came last is kept: of two sums that meet, which does not happen.
-	c.put(other, visitorOf(2), now.Add(time.Hour), c.mark())
+	c.put(other, visitorOf(2), c.freshUntil(now.Add(time.Hour)), c.mark())
 	if v, _ := c.get(d, now); v != nil {
 		t.Errorf("a token is taken for that of %v, which came after it", v.ID)
 	}
-	if v, fresh := c.get(other, now); v == nil || v.ID != visitorOf(2).ID || !fresh {
+	if v, standing := c.get(other, now); v == nil || v.ID != visitorOf(2).ID || standing != good {
 		t.Errorf("the entry put last = %v, want it kept", v)
 	}
 	if got := c.len(); got != 1 {
@@ -44,10 +48,10 @@ func TestTwoTokensOfOneSumAreTwo(t *testing.T) {
 
 func TestCacheIsBounded(t *testing.T) {
 	const capacity = 1 << 10
-	c := newCache(capacity)
 	now := time.Now()
+	c := newCache(capacity, now)
 	for i := range 20 * capacity {
-		c.put(testDigest(i), visitorOf(i), now.Add(time.Duration(i)*time.Second), c.mark())
+		c.put(testDigest(i), visitorOf(i), c.freshUntil(now.Add(time.Duration(i)*time.Second)), c.mark())
 		if got := c.len(); got > capacity {
 			t.Fatalf("after %d entries %d are kept, want %d at most", i+1, got, capacity)
 		}
@@ -57,7 +61,7 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 	// The one put last is there, and putting it again takes nobody's place.
 	last := 20*capacity - 1
-	c.put(testDigest(last), visitorOf(last), now, c.mark())
+	c.put(testDigest(last), visitorOf(last), c.freshUntil(now), c.mark())
 	if v, _ := c.get(testDigest(last), now); v == nil || v.ID != visitorOf(last).ID {
 		t.Errorf("the entry put last = %v, want it kept", v)
 	}
@@ -67,9 +71,9 @@ func TestCacheIsBounded(t *testing.T) {
 }
 
 func TestSmallestCacheWorks(t *testing.T) {
-	c := newCache(1)
+	c := newCache(1, time.Now())
 	for i := range 1000 {
-		if !c.put(testDigest(i), visitorOf(i), time.Now(), c.mark()) {
+		if !c.put(testDigest(i), visitorOf(i), c.freshUntil(time.Now()), c.mark()) {
 			t.Fatal("put = false, want true")
 		}
 		if v, _ := c.get(testDigest(i), time.Now()); v == nil {
@@ -83,10 +87,10 @@ func TestSmallestCacheWorks(t *testing.T) {
 
 func TestStaleEntriesMakeRoomFirst(t *testing.T) {
 	const capacity = 8 << 10
-	c := newCache(capacity)
 	now := time.Now()
+	c := newCache(capacity, now)
 	for i := range 2 * capacity { // the second half takes the place of others
-		c.put(testDigest(i), visitorOf(i), now.Add(time.Duration(i)*time.Second), c.mark())
+		c.put(testDigest(i), visitorOf(i), c.freshUntil(now.Add(time.Duration(i)*time.Second)), c.mark())
 	}
 	staler, fresher := 0, 0
 	for i := range 2 * capacity {
@@ -103,10 +107,10 @@ func TestStaleEntriesMakeRoomFirst(t *testing.T) {
 }
 
 func TestRemovingEntriesLosesNoOther(t *testing.T) {
-	c := newCache(1 << 12)
 	now := time.Now()
+	c := newCache(1<<12, now)
 	for i := range 1000 {
-		c.put(testDigest(i), visitorOf(i), now.Add(time.Hour), c.mark())
+		c.put(testDigest(i), visitorOf(i), c.freshUntil(now.Add(time.Hour)), c.mark())
 	}
 	for i := 0; i < 1000; i += 3 {
 		c.remove(testDigest(i))
@@ -124,17 +128,17 @@ func TestRemovingEntriesLosesNoOther(t *testing.T) {
 }
 
 func TestForgettingHitsTheOneThatIsMeant(t *testing.T) {
-	c := newCache(1 << 10)
 	now := time.Now()
+	c := newCache(1<<10, now)
 	for i := range 100 {
-		c.put(testDigest(i), visitorOf(i), now.Add(time.Hour), c.mark())
+		c.put(testDigest(i), visitorOf(i), c.freshUntil(now.Add(time.Hour)), c.mark())
 	}
-	c.forget(forgotten{session: "session7"})
-	c.forget(forgotten{subject: "subject3"})
+	c.forget(names{forgotten{session: "session7"}: {}})
+	c.forget(names{forgotten{subject: "subject3"}: {}})
 	for i := range 100 {
-		_, fresh := c.get(testDigest(i), now)
-		if want := i != 7 && i%10 != 3; fresh != want {
-			t.Errorf("session%d of subject%d is fresh: %v, want %v", i, i%10, fresh, want)
+		_, standing := c.get(testDigest(i), now)
+		if want := i != 7 && i%10 != 3; (standing == good) != want {
+			t.Errorf("session%d of subject%d is good: %v, want %v", i, i%10, standing == good, want)
 		}
 	}
 }
@@ -156,31 +160,31 @@ func TestPutAfterForgetKeepsNothing(t *testing.T) {
 		"too many to know":    {make([]forgotten, 257), false},
 		"just not too many":   {make([]forgotten, 256), true},
 	} {
-		c := newCache(1 << 10)
-		c.forget(forgotten{session: "session7"}) // before: it may have begun anew
+		c := newCache(1<<10, time.Now())
+		c.forget(names{forgotten{session: "session7"}: {}}) // before: it may have begun anew
 		since := c.mark()
 		for _, f := range test.between {
 			if f == (forgotten{}) {
 				f.session = "somebody"
 			}
-			c.forget(f)
+			c.forget(names{f: {}})
 		}
-		if got := c.put(testDigest(7), visitorOf(7), time.Now().Add(time.Hour), since); got != test.want {
+		if got := c.put(testDigest(7), visitorOf(7), c.freshUntil(time.Now().Add(time.Hour)), since); got != test.want {
 			t.Errorf("%s was forgotten between: put = %v, want %v", name, got, test.want)
 		}
-		if _, kept := c.get(testDigest(7), time.Now()); kept != test.want {
-			t.Errorf("%s was forgotten between: kept is %v, want %v", name, kept, test.want)
+		if _, standing := c.get(testDigest(7), time.Now()); (standing == good) != test.want {
+			t.Errorf("%s was forgotten between: kept is %v, want %v", name, standing == good, test.want)
 		}
 	}
 }
 
 func TestForgetRacingPutKeepsNothing(t *testing.T) {
-	c := newCache(1 << 10)
+	c := newCache(1<<10, time.Now())
 	for i := range 2000 {
 		since := c.mark()
 		var group sync.WaitGroup
-		group.Go(func() { c.put(testDigest(i), visitorOf(i), time.Now().Add(time.Hour), since) })
-		group.Go(func() { c.forget(forgotten{session: visitorOf(i).ID}) })
+		group.Go(func() { c.put(testDigest(i), visitorOf(i), c.freshUntil(time.Now().Add(time.Hour)), since) })
+		group.Go(func() { c.forget(names{forgotten{session: visitorOf(i).ID}: {}}) })
 		group.Wait()
 		if v, _ := c.get(testDigest(i), time.Now()); v != nil {
 			t.Fatalf("round %d: a session that was ended is kept", i)
@@ -201,8 +205,11 @@ func TestCachedCheckEndsByTheMonotonicClock(t *testing.T) {
 		}}, began, s.cache.mark())
 		shard := s.cache.shard(d)
 		fresh := shard.entries[shard.index[d.sum]].fresh
-		if !strings.Contains(fresh.String(), "m=") {
-			t.Errorf("a check that is good because %s ends at %v, want a monotonic reading", name, fresh)
+		if got, want := fresh-s.cache.at(began), min(5*time.Second, ends); got > want || got < want-time.Millisecond {
+			t.Errorf("a check that is good because %s is good for %v, want %v", name, got, want)
 		}
+	}
+	if base := s.cache.base; !strings.Contains(base.String(), "m=") {
+		t.Errorf("times are counted from %v, want a monotonic reading", base)
 	}
 }

@@ -13,17 +13,18 @@ import (
 // checkTimeout bounds a check that several requests may be waiting for.
 const checkTimeout = 5 * time.Second
 
-// seenParts says how exactly it is noted when a session was seen: to a thirtieth
-// of its idle limit.
-const seenParts = 30
+// lastingMost is how long a check is good where the journal vouches for it: then the
+// store is asked, in case that it changed in a way that nobody could announce.
+const lastingMost = 5 * time.Minute
 
 // Check returns the visitor whom a session token names, at the site whose origin
 // is audience: the one where the session began, or another that it is good for.
 //
-// This is the hot path: a token that was checked less than CheckInterval ago
-// costs a hash and a look-up, no I/O and no signature. Of several requests that
-// need a check of one token at the same time, one makes it. That time is read
-// from the monotonic clock: setting the clock back makes no check last longer.
+// This is the hot path: a token that was checked less than CheckInterval ago, or some
+// minutes where the journal is read (see [Sessions.Follow]), costs a hash and a
+// look-up, no I/O and no signature. Of several requests that need a check of one token
+// at the same time, one makes it. That time is read from the monotonic clock: setting
+// the clock back makes no check last longer.
 //
 // It returns ErrNone, ErrInvalid, ErrExpired or ErrEnded for a request to be
 // refused (see [Refused]); any other error is a failure to find out.
@@ -32,8 +33,8 @@ func (s *Sessions) Check(ctx context.Context, token, audience string) (*Visitor,
 		return nil, ErrNone
 	}
 	d := digestOf(token)
-	v, fresh := s.cache.get(d, s.now())
-	if !fresh {
+	v, standing := s.cache.get(d, s.now())
+	if standing != good {
 		var err error
 		if v, err = s.recheck(ctx, d, v, token, audience); err != nil {
 			return nil, err
@@ -55,10 +56,14 @@ func (s *Sessions) Inspect(ctx context.Context, token, audience string) (*Visito
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.see(ctx, nil, id)
+	d := digestOf(token)
+	began, since := s.now(), s.cache.mark()
+	previous, _ := s.cache.get(d, began)
+	v, err := s.see(ctx, previous, id)
 	if err != nil {
 		return nil, err
 	}
+	s.keep(d, v, began, since)
 	if !v.For(audience) {
 		return nil, ErrInvalid
 	}
@@ -131,37 +136,97 @@ func (s *Sessions) checkOnce(ctx context.Context, d digest, id string) (checked,
 	}
 }
 
-// check looks at what the store has of a session, and keeps the result for
-// CheckInterval, counted from before the store was asked.
+// check renews a check that lasts, or looks at what the store has of a session and
+// keeps the result.
 func (s *Sessions) check(ctx context.Context, d digest, id string) (checked, error) {
 	for {
+		if err := ctx.Err(); err != nil {
+			return checked{}, err
+		}
 		began, since := s.now(), s.cache.mark()
-		previous, fresh := s.cache.get(d, began)
-		if fresh { // by a check that ended just before this one began
+		s.checkedAt.Store(int64(s.cache.at(began)))
+		previous, standing := s.cache.get(d, began)
+		if standing == good { // by a check that ended just before this one began, or renewed
 			return checked{previous, since}, nil
 		}
-		v, err := s.look(ctx, previous, id)
+		v, err := s.renewOrLook(ctx, d, previous, standing, id)
 		if err != nil {
 			if Refused(err) {
 				s.cache.remove(d)
 			}
 			return checked{}, err
 		}
-		if s.keep(d, v, began, since) {
+		if v != nil && s.keep(d, v, began, since) {
 			return checked{v, since}, nil
 		}
-		// The session was ended or its subject changed, here or elsewhere, since
-		// the store was read. Read again.
+		// The check was renewed, and is to be looked at; or the session was ended or its
+		// subject changed, here or elsewhere, since the store was read. Read again.
 	}
 }
 
-// keep keeps a check that began at began. Whoever is seen only in the cache is not
-// noted as seen, so that a check must not be good for as long as the idle limit.
-// Adding to began, rather than taking the session's end, keeps the reading of
-// the monotonic clock.
+// renewOrLook renews a check, and returns nil, or makes a new one.
+func (s *Sessions) renewOrLook(ctx context.Context, d digest, previous *Visitor, standing standing, id string) (*Visitor, error) {
+	if standing != due {
+		return s.look(ctx, previous, id)
+	}
+	v, err := s.renew(ctx, previous)
+	if err == nil && v != nil {
+		s.cache.renew(d, previous, v, s.due(v))
+	}
+	return nil, err
+}
+
+// keep keeps a check that began at began: for CheckInterval, and where the journal
+// can be read for longer, unless it names the visitor. Whoever is seen only in the
+// cache is not noted as seen, so that a check must not be good for as long as the
+// idle limit. Adding to began, rather than taking the session's end, keeps the reading
+// of the monotonic clock.
 func (s *Sessions) keep(d digest, v *Visitor, began time.Time, since uint64) bool {
-	good := min(s.o.CheckInterval, v.Idle/seenParts, v.endsAt().Sub(began))
-	return s.cache.put(d, v, began.Add(good), since)
+	at, left := s.cache.at(began), v.endsAt().Sub(began)
+	valid := validity{
+		began: at,
+		fresh: at + min(s.o.CheckInterval, v.Idle/seenParts, left),
+		lasts: at + min(lastingMost, left),
+		due:   s.due(v),
+	}
+	if s.journal.inDoubt(v) {
+		valid.lasts = valid.fresh
+	}
+	return s.cache.put(d, v, valid, since)
+}
+
+// due returns when a check that lasts is to be renewed: when it is to be asked who
+// the subject is, or to be noted that the session is in use.
+func (s *Sessions) due(v *Visitor) time.Duration {
+	now := s.now()
+	at := s.cache.at(now)
+	if !v.Identity.within(identityRefresh, now) {
+		return at
+	}
+	return at + min(identityRefresh-now.Sub(v.Identity.At), v.Idle/seenParts-now.Sub(v.LastSeenAt))
+}
+
+// renew does what is due of a session whose record has not changed: it asks who the
+// subject is, and notes that the session is in use. It returns the visitor as they are
+// now, or nil if the subject has changed and the store has to be asked.
+func (s *Sessions) renew(ctx context.Context, previous *Visitor) (*Visitor, error) {
+	v := previous.copy()
+	if !v.Identity.within(identityRefresh, s.now()) {
+		found, err := s.askAgain(ctx, v.Subject)
+		switch {
+		case err != nil:
+			v.Identity.At = s.askedInVain()
+		case found.equal(v.Identity):
+			v.Identity.At = found.At
+		default:
+			_, err := s.identityIs(ctx, found)
+			return nil, err
+		}
+	}
+	if now := s.now(); v.unnoted(now) {
+		return v, s.note(ctx, &v.Session, now)
+	}
+	return v, nil
 }
 
 // look does the work of check. previous is the visitor of an earlier check, or
@@ -171,22 +236,10 @@ func (s *Sessions) look(ctx context.Context, previous *Visitor, id string) (*Vis
 	if err != nil {
 		return nil, err
 	}
-	if now := s.now(); now.Sub(v.LastSeenAt) >= v.Idle/seenParts {
-		v.LastSeenAt = now
-		// Replace cannot bring back a session that was ended just now.
-		err := s.put(ctx, &v.Session, s.store.Replace)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil, ErrEnded
+	if now := s.now(); v.unnoted(now) {
+		if err := s.note(ctx, &v.Session, now); err != nil {
+			return nil, err
 		}
-		if err != nil {
-			return nil, fmt.Errorf("noting that a session was seen: %w", err)
-		}
-	}
-	if previous != nil && previous.Identity.equal(v.Identity) {
-		// The assertions say the same as before: they need not be signed again.
-		previous.assertions.mu.Lock()
-		v.assertions.list = previous.assertions.list
-		previous.assertions.mu.Unlock()
 	}
 	return v, nil
 }
@@ -209,7 +262,11 @@ func (s *Sessions) see(ctx context.Context, previous *Visitor, id string) (*Visi
 	if identity.Disabled {
 		return nil, errors.Join(ErrEnded, s.End(ctx, record.Subject, id))
 	}
-	return &Visitor{Session: record, Identity: identity, began: began, since: since}, nil
+	v := &Visitor{Session: record, Identity: identity, began: began, since: since}
+	if previous != nil && previous.Identity.equal(v.Identity) {
+		v.assertions.list = previous.assertions.kept()
+	}
+	return v, nil
 }
 
 // record returns the record of a session, or ErrEnded.
@@ -225,6 +282,7 @@ func (s *Sessions) record(ctx context.Context, id string) (Session, error) {
 	if err := json.Unmarshal(value, &record); err != nil {
 		return Session{}, fmt.Errorf("reading session: %w", err)
 	}
+	record.share()
 	return record, nil
 }
 

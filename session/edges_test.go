@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,14 +18,19 @@ import (
 type watched struct {
 	store.Store
 	reads  atomic.Int64
-	counts atomic.Int64
+	puts   atomic.Int64
+	swaps  atomic.Int64                     // of one value by Replace
 	mute   atomic.Bool                      // publishing fails
 	torn   atomic.Bool                      // writing is done, and then said to have failed
 	away   atomic.Bool                      // reading fails
+	deaf   atomic.Bool                      // the journal cannot be reached
+	full   atomic.Bool                      // nothing can be added to it
+	busy   atomic.Int64                     // how many names others have written into it
 	hang   atomic.Bool                      // reading takes until it is given up
 	lost   atomic.Pointer[string]           // reading what is kept under an ID fails
 	slow   atomic.Int64                     // how long reading takes
 	read   atomic.Pointer[func(key string)] // called after a value was read, before it is used
+	doomed atomic.Pointer[func()]           // called before something is deleted
 }
 
 func (w *watched) Get(ctx context.Context, key string) ([]byte, error) {
@@ -55,18 +61,47 @@ func (w *watched) Get(ctx context.Context, key string) ([]byte, error) {
 	return value, err
 }
 
-func (w *watched) Count(ctx context.Context, key string, ttl time.Duration) (int64, error) {
-	w.counts.Add(1)
-	return w.Store.Count(ctx, key, ttl)
+func (w *watched) Add(ctx context.Context, set, member string, ttl time.Duration) error {
+	if set == "forgotten" && (w.deaf.Load() || w.full.Load()) {
+		return errors.New("the journal cannot be written")
+	}
+	return w.Store.Add(ctx, set, member, ttl)
+}
+
+func (w *watched) Members(ctx context.Context, set string) ([]string, error) {
+	if w.away.Load() || w.deaf.Load() && set == "forgotten" {
+		return nil, errors.New("store away")
+	}
+	members, err := w.Store.Members(ctx, set)
+	for i := range w.busy.Load() {
+		members = append(members, strconv.FormatInt(i, 10)+" session:x")
+	}
+	return members, err
+}
+
+func (w *watched) ReplaceAll(ctx context.Context, entries ...store.Entry) error {
+	if w.away.Load() {
+		return errors.New("store away")
+	}
+	return w.Store.ReplaceAll(ctx, entries...)
 }
 
 // Delete and Put, torn, do what a Redis does whose replicas do not confirm.
 func (w *watched) Delete(ctx context.Context, key string) error {
+	if f := w.doomed.Swap(nil); f != nil {
+		(*f)()
+	}
 	return errors.Join(w.Store.Delete(ctx, key), w.tear())
 }
 
 func (w *watched) Put(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	w.puts.Add(1)
 	return errors.Join(w.Store.Put(ctx, key, value, ttl), w.tear())
+}
+
+func (w *watched) Replace(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	w.swaps.Add(1)
+	return w.Store.Replace(ctx, key, value, ttl)
 }
 
 func (w *watched) tear() error {

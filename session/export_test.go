@@ -1,15 +1,16 @@
 package session
 
 import (
+	"context"
 	"strconv"
 	"time"
 )
 
 // Fill puts n visitors into the cache, as if they had been checked just now.
 func (s *Sessions) Fill(n int) {
-	now := s.now()
+	valid := validity{fresh: s.cache.at(s.now().Add(time.Hour))}
 	for i := range n {
-		s.cache.put(digestOf(strconv.Itoa(i)), &Visitor{Session: Session{ID: strconv.Itoa(i)}}, now.Add(time.Hour), s.cache.mark())
+		s.cache.put(digestOf(strconv.Itoa(i)), &Visitor{Session: Session{ID: strconv.Itoa(i)}}, valid, s.cache.mark())
 	}
 }
 
@@ -19,7 +20,7 @@ func (k *KeySet) SignSession(v *Visitor, issuer string) (string, error) {
 }
 
 // Forget makes the cache forget, as when a session was ended.
-func (s *Sessions) Forget(id string) { s.cache.forget(forgotten{session: id}) }
+func (s *Sessions) Forget(id string) { s.cache.forget(names{{session: id}: {}}) }
 
 // Len returns how many streams are kept, and of how many sessions.
 func (t *Streams) Len() (streams, sessions int) {
@@ -44,3 +45,28 @@ func (t *Streams) Woken() bool {
 		return false
 	}
 }
+
+// ReadJournal reads the journal once, as Follow does.
+func (s *Sessions) ReadJournal(ctx context.Context) error { return s.readJournal(ctx) }
+
+// WriteSeen writes what is to be noted, as Follow does.
+func (s *Sessions) WriteSeen(ctx context.Context) error { return s.writeSeen(ctx) }
+
+// FollowByHand is Follow for a test that reads and writes by itself.
+func (s *Sessions) FollowByHand() { s.following.Store(true) }
+
+// Tidy forgets what nobody may need any more, as Follow does.
+func (s *Sessions) Tidy() { s.tidy() }
+
+// Assertions returns how many assertions are in memory.
+func (s *Sessions) Assertions() (n int) {
+	for i := range s.cache.shards {
+		for _, e := range s.cache.shards[i].entries {
+			n += len(e.visitor.assertions.kept())
+		}
+	}
+	return n
+}
+
+// JournalMost is how many entries of the journal are read.
+const JournalMost = journalMost

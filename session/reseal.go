@@ -44,5 +44,7 @@ func (k *KeySet) Reseal(ctx context.Context) (int, error) {
 // open. That is a failure and no refusal, as the node may be the one whose secret
 // is wrong; it ends when the session does, at its idle limit.
 func (s *Sessions) Resealed() time.Time {
-	return s.now().Add(s.o.Idle + 2*identityRefresh)
+	// A session that is used is written anew within a thirtieth of the idle limit and
+	// some seconds, and who its user is when the store is asked after identityKept.
+	return s.now().Add(s.o.Idle + s.identityKept() + lastingMost + 2*identityRefresh)
 }

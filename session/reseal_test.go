@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -107,4 +108,66 @@ func TestSessionsOfASecretThatIsDroppedTooSoonFailUntilTheirIdleLimit(t *testing
 	n.wantFailure("just within the idle limit", idle)
 	v.clock.pass(2 * time.Second)
 	n.wantRefused("beyond it", idle, session.ErrEnded)
+}
+
+// Until when a secret is needed is said for sessions that are used at any times, and
+// by nodes that read the journal or do not.
+func TestNobodyNeedsASecretLongerThanItIsSaid(t *testing.T) {
+	for range 20 {
+		v := newVault(t)
+		var tokens []string
+		old := v.run("a")
+		for range 5 {
+			_, token := old.begin("ann")
+			tokens = append(tokens, token)
+			v.clock.pass(rand.N(20 * time.Minute))
+		}
+		n := v.run("ba")
+		_, err := n.keys.Reseal(t.Context())
+		must(t, err)
+		follows := rand.IntN(2) == 0
+		if follows {
+			n.FollowByHand()
+		}
+		for until := n.Resealed(); v.clock.Now().Before(until); v.clock.pass(rand.N(15*time.Minute) + 1) {
+			for range 3 {
+				v.clock.pass(time.Second)
+				must(t, n.ReadJournal(t.Context()))
+			}
+			for _, token := range tokens {
+				if rand.IntN(3) > 0 {
+					continue
+				}
+				if _, err := n.Check(t.Context(), token, site); err != nil && !session.Refused(err) {
+					t.Fatal(err)
+				}
+			}
+			must(t, n.WriteSeen(t.Context()))
+		}
+		n = v.run("b")
+		for _, token := range tokens {
+			if _, err := n.Check(t.Context(), token, site); err != nil && !session.Refused(err) {
+				t.Errorf("follows the journal: %v: Check with the new secret alone = %v, want no failure", follows, err)
+			}
+		}
+	}
+}
+
+// Whoever is there all the time is never looked for at the store because it is time to,
+// but because checks do not last.
+func TestBusySubjectIsSealedAgain(t *testing.T) {
+	v := newVault(t)
+	_, token := v.run("a").begin("ann")
+	n := v.run("ba")
+	_, err := n.keys.Reseal(t.Context())
+	must(t, err)
+	n.FollowByHand()
+	for i, until := 0, n.Resealed(); v.clock.Now().Before(until); i++ {
+		v.clock.pass(200*time.Millisecond + rand.N(200*time.Millisecond))
+		if i%10 == 0 {
+			n.readsOn()
+		}
+		n.wantOK("busy", token)
+	}
+	v.run("b").wantOK("with the new secret alone", token)
 }

@@ -13,7 +13,8 @@
 //
 // A check that was made against the store less than [Options.CheckInterval] ago
 // is good for the next request, without I/O; a session that is ended is told to
-// all nodes, which forget that check. See [Sessions.Check].
+// all nodes, which forget that check. A node that reads what is ended makes a check
+// only every few minutes. See [Sessions.Check] and [Sessions.Follow].
 //
 // A request that stays open, such as a WebSocket, ends with its session, or when
 // what the app was told of its visitor is no longer so. See [Sessions.Stream].
@@ -149,4 +150,12 @@ type Visitor struct {
 	since uint64    // a mark of the cache from then
 
 	assertions cachedAssertions
+}
+
+// copy returns a visitor of the same check, to be changed in when they were seen and asked
+// for.
+func (v *Visitor) copy() *Visitor {
+	c := &Visitor{Session: v.Session, Identity: v.Identity, began: v.began, since: v.since}
+	c.assertions.list = v.assertions.kept()
+	return c
 }

@@ -27,9 +27,10 @@ type Options struct {
 	// Idle is how long a session lasts without a request. Default: 1 hour.
 	Idle time.Duration
 
-	// CheckInterval is how long a check of a session against the store is good.
-	// It is also the longest that an ended session passes on a node that could
-	// not be told. Default: 5 seconds, and never more than a thirtieth of Idle.
+	// CheckInterval is how long a check of a session against the store is good, or a
+	// thirtieth of Idle, if that is less; and how long what was read in the journal is,
+	// see [Sessions.Follow]. It is also the longest that an ended session passes on a
+	// node that could not be told. Default: 5 seconds.
 	CheckInterval time.Duration
 
 	// AssertionLifetime is how long the app may rely on an assertion. Default: 5
@@ -56,6 +57,13 @@ type Sessions struct {
 	cache  *cache
 	checks singleflight.Group
 
+	journal   journal
+	following atomic.Bool // whether what was seen is written
+	seen      seen
+	checkedAt atomic.Int64 // when a check was made or renewed last, in time since the base of the cache
+
+	refusedAt atomic.Pointer[time.Time] // when the directory failed last
+
 	streams   *Streams
 	listening atomic.Bool
 }
@@ -75,7 +83,7 @@ func New(o Options) *Sessions {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Sessions{o: o, store: o.Store, keys: o.Keys, now: o.Now, cache: newCache(o.CacheSize), streams: o.Streams}
+	return &Sessions{o: o, store: o.Store, keys: o.Keys, now: o.Now, cache: newCache(o.CacheSize, o.Now()), streams: o.Streams}
 }
 
 func orDefault(d, def time.Duration) time.Duration {
@@ -135,7 +143,7 @@ func (s *Sessions) Begin(ctx context.Context, in SignIn) (v *Visitor, token stri
 	}
 	// The directory is asked after the record is there: a user who is disabled
 	// meanwhile is either seen here, or this record is among those being ended.
-	if v.Identity, err = s.refreshIdentity(ctx, in.Subject); err != nil {
+	if v.Identity, err = s.currentIdentity(ctx, in.Subject); err != nil {
 		return nil, "", err
 	}
 	if v.Identity.Disabled {
@@ -159,10 +167,18 @@ func (s *Sessions) End(ctx context.Context, subject, id string) error {
 	if err == nil && record.Subject != subject {
 		return ErrEnded
 	}
-	return s.end(ctx, subject, id)
+	ids, err := s.store.Members(ctx, subjectSet(subject))
+	if err != nil {
+		return fmt.Errorf("listing sessions: %w", err)
+	}
+	if !slices.Contains(ids, id) { // which is what goes last
+		return nil
+	}
+	return s.announced(ctx, forgotten{session: id}, func() error { return s.end(ctx, subject, id) })
 }
 
-// end removes the record first, which is the truth, and then tells everybody.
+// end removes the record first, which is the truth, and then tells everybody. It is
+// announced by the caller.
 func (s *Sessions) end(ctx context.Context, subject, id string) error {
 	err := s.store.Delete(ctx, sessionKey(id))
 	s.forget(ctx, forgotten{session: id}) // also if that failed: it may be done
@@ -183,11 +199,24 @@ func (s *Sessions) EndAll(ctx context.Context, subject, except string) error {
 	if err != nil {
 		return fmt.Errorf("listing sessions: %w", err)
 	}
+	ids = slices.DeleteFunc(ids, func(id string) bool { return id == except })
+	if len(ids) == 0 {
+		return nil
+	}
+	return s.announced(ctx, forgotten{subject: subject}, func() error { return s.endEach(ctx, subject, ids) })
+}
+
+// endEach ends sessions of a subject, which has been announced. It is announced again
+// where that takes so long that it might be forgotten.
+func (s *Sessions) endEach(ctx context.Context, subject string, ids []string) error {
 	var failures []error
+	announced := s.now()
 	for _, id := range ids {
-		if id != except {
-			failures = append(failures, s.end(ctx, subject, id))
+		if now := s.now(); now.Sub(announced) > nameKeeps/3 {
+			failures = append(failures, s.announce(ctx, forgotten{subject: subject}))
+			announced = now
 		}
+		failures = append(failures, s.end(ctx, subject, id))
 	}
 	return errors.Join(failures...)
 }

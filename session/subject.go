@@ -28,16 +28,82 @@ const (
 	// askTimeout bounds a question to the directory. It leaves a check the time
 	// to go on with what the store has.
 	askTimeout = 2 * time.Second
+
+	// directoryRest is how long a directory that failed is not asked by checks, which
+	// can do without.
+	directoryRest = 5 * time.Second
 )
 
+// identityKept returns how long the store keeps an identity as it is before it is
+// written anew, and sealed with the newest secret.
+func (s *Sessions) identityKept() time.Duration { return s.o.Idle / 2 }
+
 // identity returns who a subject is: from the store, which all nodes share, and
-// once a minute from the directory. While the directory is away, what the store
-// has goes on being true.
+// where a minute has passed from the directory. While the directory is away, what the
+// store has goes on being true.
 func (s *Sessions) identity(ctx context.Context, subject string, previous *Visitor) (Identity, error) {
-	value, err := s.store.Get(ctx, subjectKey(subject))
+	stored, err := s.storedIdentity(ctx, subject)
 	if errors.Is(err, store.ErrNotFound) {
-		return s.refreshIdentity(ctx, subject)
+		return s.currentIdentity(ctx, subject)
 	}
+	if err != nil {
+		return Identity{}, err
+	}
+	now := s.now()
+	old := !stored.within(s.identityKept(), now)
+	if previous != nil && previous.Identity.At.After(stored.At) {
+		stored.At = previous.Identity.At // it was asked for since
+	}
+	if !old && stored.within(identityRefresh, now) {
+		return stored, nil
+	}
+	found, err := s.askAgain(ctx, subject)
+	switch {
+	case err != nil:
+		stored.At = s.askedInVain()
+		return stored, nil
+	case !found.equal(stored):
+		return s.identityIs(ctx, found)
+	case old:
+		if kept, err := s.keepIdentity(ctx, found); err == nil {
+			return kept, nil
+		}
+		// A store that can only be read says the same meanwhile.
+	}
+	stored.At = found.At
+	return stored, nil
+}
+
+// currentIdentity returns who a subject is from the directory, and sees to it that the
+// store says the same. The directory is asked before the store: if they disagree,
+// the subject may have been changed in between, and both are asked again. What the
+// store has and cannot be read is written anew.
+func (s *Sessions) currentIdentity(ctx context.Context, subject string) (Identity, error) {
+	var found Identity
+	for range 2 {
+		var err error
+		if found, err = s.ask(ctx, subject); err != nil {
+			return Identity{}, err
+		}
+		stored, err := s.storedIdentity(ctx, subject)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			if err := s.putIdentity(ctx, found, s.store.Create); !errors.Is(err, store.ErrExists) {
+				return found, err
+			}
+		case err == nil && found.equal(stored):
+			if stored.within(s.identityKept(), found.At) {
+				return found, nil
+			}
+			return s.keepIdentity(ctx, found)
+		}
+	}
+	return s.identityIs(ctx, found)
+}
+
+// storedIdentity returns what the store has of a subject, or [store.ErrNotFound].
+func (s *Sessions) storedIdentity(ctx context.Context, subject string) (Identity, error) {
+	value, err := s.store.Get(ctx, subjectKey(subject))
 	if err != nil {
 		return Identity{}, fmt.Errorf("reading subject: %w", err)
 	}
@@ -45,34 +111,21 @@ func (s *Sessions) identity(ctx context.Context, subject string, previous *Visit
 	if err := json.Unmarshal(value, &stored); err != nil {
 		return Identity{}, fmt.Errorf("reading subject: %w", err)
 	}
-	if previous != nil && previous.Identity.At.After(stored.At) {
-		stored.At = previous.Identity.At // we asked since, in vain
-	}
-	now := s.now()
-	if now.Sub(stored.At).Abs() < identityRefresh { // Abs: the clock may have been set back
-		return stored, nil
-	}
-	n, err := s.store.Count(ctx, subjectKey(subject)+"/refresh", identityRefresh)
-	if err != nil {
-		return Identity{}, fmt.Errorf("reading subject: %w", err)
-	}
-	if n == 1 {
-		if fresh, err := s.ask(ctx, subject); err == nil {
-			return s.keepIdentity(ctx, fresh)
-		}
-	}
-	// The directory is away, or another session or node is asking it.
-	stored.At = now
+	stored.Subject = subject // which the session has in memory already
+	stored.share()
 	return stored, nil
 }
 
-// refreshIdentity returns who a subject is from the directory, and keeps it.
-func (s *Sessions) refreshIdentity(ctx context.Context, subject string) (Identity, error) {
-	identity, err := s.ask(ctx, subject)
+// putIdentity keeps an identity in the store for as long as its sessions may last.
+func (s *Sessions) putIdentity(ctx context.Context, identity Identity, how func(context.Context, string, []byte, time.Duration) error) error {
+	value, err := json.Marshal(identity)
 	if err != nil {
-		return Identity{}, err
+		return err
 	}
-	return s.keepIdentity(ctx, identity)
+	if err := how(ctx, subjectKey(identity.Subject), value, s.o.Lifetime); err != nil {
+		return fmt.Errorf("keeping subject: %w", err)
+	}
+	return nil
 }
 
 // ask returns who a subject is from the directory. One who is gone is disabled.
@@ -91,26 +144,59 @@ func (s *Sessions) ask(ctx context.Context, subject string) (Identity, error) {
 	return identity, nil
 }
 
-// keepIdentity tells all nodes who a subject is, and returns who that is. It
+// errResting is what checks get of a directory that failed a moment ago.
+var errResting = errors.New("session: the directory failed a moment ago")
+
+// askAgain is ask for those who know already who the subject was: a directory that
+// fails is left in peace for a while, and requests do not wait for it one by one.
+func (s *Sessions) askAgain(ctx context.Context, subject string) (Identity, error) {
+	if at := s.refusedAt.Load(); at != nil && s.now().Sub(*at).Abs() < directoryRest {
+		return Identity{}, errResting
+	}
+	identity, err := s.ask(ctx, subject)
+	if err != nil && !errors.Is(ctx.Err(), context.Canceled) {
+		now := s.now()
+		s.refusedAt.Store(&now)
+	}
+	return identity, err
+}
+
+// askedInVain returns when somebody is taken for having been asked for who could not be:
+// they are to be asked for again when the directory has had its rest.
+func (s *Sessions) askedInVain() time.Time { return s.now().Add(directoryRest - identityRefresh) }
+
+// within reports whether the directory said so less than d before now. It did not if it
+// was to say so later: somebody's clock is wrong.
+func (a Identity) within(d time.Duration, now time.Time) bool {
+	age := now.Sub(a.At)
+	return 0 <= age && age < d
+}
+
+// keepIdentity writes anew who a subject is, which is what the store has already. If
+// that is no longer so by then, it is a change.
+func (s *Sessions) keepIdentity(ctx context.Context, identity Identity) (Identity, error) {
+	kept, err := s.putUntilTrue(ctx, identity)
+	if err != nil || kept.equal(identity) {
+		return kept, err
+	}
+	return s.identityIs(ctx, kept) // somebody may have read what was put there first
+}
+
+// putUntilTrue tells all nodes who a subject is, and returns who that is. It
 // asks the directory again after it has written: a change that was made since
 // identity was read has been written by IdentityChanged already, and this must
 // not put back what was true before. Whoever writes last asks after all others
 // have written, so that what stays is what the directory says.
-func (s *Sessions) keepIdentity(ctx context.Context, identity Identity) (Identity, error) {
+func (s *Sessions) putUntilTrue(ctx context.Context, identity Identity) (Identity, error) {
 	for range 3 {
-		value, err := json.Marshal(identity)
-		if err != nil {
-			return Identity{}, err
-		}
-		if err := s.store.Put(ctx, subjectKey(identity.Subject), value, s.o.Lifetime); err != nil {
-			return Identity{}, fmt.Errorf("keeping subject: %w", err)
+		if err := s.putIdentity(ctx, identity, s.store.Put); err != nil {
+			return identity, err
 		}
 		now, err := s.ask(ctx, identity.Subject)
 		if err != nil || now.equal(identity) {
 			return identity, nil
 		}
 		identity = now
-		s.forget(ctx, forgotten{subject: identity.Subject}) // somebody may have read it
 	}
 	return identity, nil
 }
@@ -120,15 +206,21 @@ func (s *Sessions) keepIdentity(ctx context.Context, identity Identity) (Identit
 // that is disabled is signed out everywhere. It is done even if ctx ends, as the
 // directory was written.
 func (s *Sessions) IdentityChanged(ctx context.Context, identity Identity) error {
-	ctx = context.WithoutCancel(ctx)
 	identity.At = s.now()
-	_, err := s.keepIdentity(ctx, identity)
-	s.forget(ctx, forgotten{subject: identity.Subject}) // also if that failed: it may be done
-	if err != nil {
+	_, err := s.identityIs(ctx, identity)
+	return err
+}
+
+// identityIs does what IdentityChanged says, and returns who the subject is in the
+// end.
+func (s *Sessions) identityIs(ctx context.Context, identity Identity) (Identity, error) {
+	ctx = context.WithoutCancel(ctx)
+	err := s.announced(ctx, forgotten{subject: identity.Subject}, func() (err error) {
+		identity, err = s.putUntilTrue(ctx, identity)
 		return err
-	}
+	})
 	if identity.Disabled {
-		return s.EndAll(ctx, identity.Subject, "")
+		err = errors.Join(err, s.EndAll(ctx, identity.Subject, ""))
 	}
-	return nil
+	return identity, err
 }

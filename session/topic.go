@@ -25,25 +25,60 @@ func (f forgotten) matches(v *Visitor) bool {
 	return v.Subject == f.subject
 }
 
-func (f forgotten) message() []byte {
-	if f.session != "" {
-		return []byte(messageSession + f.session)
+// names are several of them.
+type names map[forgotten]struct{}
+
+// have reports whether v is named.
+func (n names) have(v *Visitor) bool {
+	if len(n) == 0 {
+		return false
 	}
-	return []byte(messageSubject + f.subject)
+	_, session := n[forgotten{session: v.ID}]
+	_, subject := n[forgotten{subject: v.Subject}]
+	return session || subject
+}
+
+// id returns the ID of the session or of the subject.
+func (f forgotten) id() string {
+	if f.session != "" {
+		return f.session
+	}
+	return f.subject
+}
+
+func (f forgotten) message() string {
+	if f.session != "" {
+		return messageSession + f.session
+	}
+	return messageSubject + f.subject
+}
+
+// named returns what a message names.
+func named(message string) (f forgotten, ok bool) {
+	if id, ok := strings.CutPrefix(message, messageSession); ok {
+		return forgotten{session: id}, id != ""
+	}
+	subject, ok := strings.CutPrefix(message, messageSubject)
+	return forgotten{subject: subject}, ok
 }
 
 // forget drops cached checks here at once, and tells the other nodes. Where they
-// cannot be told they find out within CheckInterval, so that is no failure of
-// what was asked; the store says for itself that it is unwell.
+// cannot be told they read it in the journal, so that is no failure of what was asked;
+// the store says for itself that it is unwell.
 func (s *Sessions) forget(ctx context.Context, f forgotten) {
-	s.drop(f)
-	_ = s.store.Publish(ctx, topic, f.message())
+	s.drop(names{f: {}})
+	_ = s.store.Publish(ctx, topic, []byte(f.message()))
 }
 
-// drop forgets the checks that f names, and has the open streams follow.
-func (s *Sessions) drop(f forgotten) {
-	s.cache.forget(f)
-	s.streams.forget(f)
+// drop forgets the checks that are named, and has the open streams follow.
+func (s *Sessions) drop(all names) {
+	if len(all) == 0 {
+		return
+	}
+	s.cache.forget(all)
+	for f := range all {
+		s.streams.forget(f)
+	}
 }
 
 // Listen makes s hear what other nodes end or change, and look after the open
@@ -59,10 +94,7 @@ func (s *Sessions) Listen(ctx context.Context) error {
 }
 
 func (s *Sessions) heard(message []byte) {
-	if id, ok := strings.CutPrefix(string(message), messageSession); ok && id != "" {
-		s.drop(forgotten{session: id})
-	}
-	if subject, ok := strings.CutPrefix(string(message), messageSubject); ok {
-		s.drop(forgotten{subject: subject})
+	if f, ok := named(string(message)); ok {
+		s.drop(names{f: {}})
 	}
 }
