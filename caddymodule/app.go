@@ -248,10 +248,10 @@ func (a *App) listen() error {
 	}
 	written := a.core.sessions.Follow(running, func(err error) {
 		if err != nil {
-			a.logger.Error("what ends sessions cannot be read: they are asked for one by one", "error", err.Error())
+			a.logger.Error("sessions cannot be kept up: until they can be, the store is asked for each", "error", err.Error())
 			return
 		}
-		a.logger.Info("what ends sessions can be read again")
+		a.logger.Info("sessions are kept up again")
 	})
 	a.undo = append(a.undo, func() error { stop(); written(); return nil })
 	return a.core.keys.Follow(running, func(err error) {

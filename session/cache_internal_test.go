@@ -202,7 +202,7 @@ func TestCachedCheckEndsByTheMonotonicClock(t *testing.T) {
 		began := s.now()
 		s.keep(d, &Visitor{Session: Session{
 			LastSeenAt: began.Round(0), ExpiresAt: began.Round(0).Add(ends), Idle: time.Hour,
-		}}, began, s.cache.mark())
+		}, Identity: Identity{At: began}}, began, s.cache.mark())
 		shard := s.cache.shard(d)
 		fresh := shard.entries[shard.index[d.sum]].fresh
 		if got, want := fresh-s.cache.at(began), min(5*time.Second, ends); got > want || got < want-time.Millisecond {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/doorward/doorward/store"
@@ -61,6 +62,9 @@ func (s *Sessions) Inspect(ctx context.Context, token, audience string) (*Visito
 	previous, _ := s.cache.get(d, began)
 	v, err := s.see(ctx, previous, id)
 	if err != nil {
+		if Refused(err) {
+			s.cache.remove(d)
+		}
 		return nil, err
 	}
 	s.keep(d, v, began, since)
@@ -182,12 +186,12 @@ func (s *Sessions) renewOrLook(ctx context.Context, d digest, previous *Visitor,
 // idle limit. Adding to began, rather than taking the session's end, keeps the reading
 // of the monotonic clock.
 func (s *Sessions) keep(d digest, v *Visitor, began time.Time, since uint64) bool {
-	at, left := s.cache.at(began), v.endsAt().Sub(began)
+	at, left, due := s.cache.at(began), v.endsAt().Sub(began), s.due(v)
 	valid := validity{
 		began: at,
-		fresh: at + min(s.o.CheckInterval, v.Idle/seenParts, left),
-		lasts: at + min(lastingMost, left),
-		due:   s.due(v),
+		fresh: min(at+min(s.o.CheckInterval, v.Idle/seenParts, left), due),
+		lasts: at + min(lastingMost-rand.N(lastingMost/5), left), // not all in step
+		due:   due,
 	}
 	if s.journal.inDoubt(v) {
 		valid.lasts = valid.fresh
@@ -282,7 +286,6 @@ func (s *Sessions) record(ctx context.Context, id string) (Session, error) {
 	if err := json.Unmarshal(value, &record); err != nil {
 		return Session{}, fmt.Errorf("reading session: %w", err)
 	}
-	record.share()
 	return record, nil
 }
 

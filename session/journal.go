@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,17 +21,18 @@ import (
 // their checks are good for CheckInterval only: the change may not have happened yet.
 //
 // Readers leave marks in it, which expire sooner than names do. Whoever finds one there
-// that was there when they read last has seen every name since, whatever the clocks
-// show and whoever slept: what was written after the mark is still there, too.
+// that was there when they read last has seen every name since, whoever slept: what was
+// written after the mark is still there, too.
 const (
 	journalSet = "forgotten"
+	markPrefix = "mark:"
 
 	nameKeeps = time.Minute
 	markKeeps = 30 * time.Second
 	markEvery = 10 * time.Second
 
-	// journalMost is how many entries are read. When more is ended than that within a
-	// minute, the journal vouches for nothing, which costs less than to read it.
+	// journalMost is how many entries are looked at. When more is ended than that within
+	// a minute, the journal vouches for nothing.
 	journalMost = 20_000
 
 	// clockDrift is by how much two readings of the wall clock may lie further apart, or
@@ -69,23 +71,29 @@ func (s *Sessions) announced(ctx context.Context, f forgotten, change func() err
 // announce writes f into the journal. Where nothing can be added, because the store is
 // full, it takes the marks away instead: then no node vouches for anything any more.
 func (s *Sessions) announce(ctx context.Context, f forgotten) error {
-	err := s.store.Add(ctx, journalSet, rand.Text()+" "+f.message(), nameKeeps)
-	if err == nil {
-		return nil
-	}
-	entries, failed := s.store.Members(ctx, journalSet)
-	for _, entry := range entries {
-		if _, ok := entryNames(entry); !ok {
-			failed = errors.Join(failed, s.store.Remove(ctx, journalSet, entry))
+	for {
+		err := s.store.Add(ctx, journalSet, rand.Text()+" "+f.message(), nameKeeps)
+		if err == nil {
+			return nil
 		}
+		entries, failed := s.store.Members(ctx, journalSet)
+		marks := slices.DeleteFunc(entries, func(entry string) bool { return !isMark(entry) })
+		if failed == nil && len(marks) == 0 {
+			return nil
+		}
+		for _, mark := range marks {
+			failed = errors.Join(failed, s.store.Remove(ctx, journalSet, mark))
+		}
+		if failed != nil {
+			return fmt.Errorf("announcing a change of sessions: %w", errors.Join(err, failed))
+		}
+		// Somebody may have left another mark meanwhile.
 	}
-	if failed != nil {
-		return fmt.Errorf("announcing a change of sessions: %w", errors.Join(err, failed))
-	}
-	return nil
 }
 
-// entryNames returns what an entry of the journal names; a mark names nothing.
+func isMark(entry string) bool { return strings.HasPrefix(entry, markPrefix) }
+
+// entryNames returns what an entry of the journal names, if it names anything.
 func entryNames(entry string) (f forgotten, ok bool) {
 	_, message, _ := strings.Cut(entry, " ")
 	return named(message)
@@ -102,7 +110,7 @@ func (s *Sessions) readJournal(ctx context.Context) error {
 		return fmt.Errorf("reading the journal of sessions: %w", err)
 	}
 	if len(entries) > journalMost {
-		return nil
+		return fmt.Errorf("reading the journal of sessions: more than %d entries", journalMost)
 	}
 	known, all, fresh := make(map[string]struct{}, len(entries)), make(names), make(names)
 	marked := false
@@ -111,8 +119,9 @@ func (s *Sessions) readJournal(ctx context.Context) error {
 		_, again := before[entry]
 		f, ok := entryNames(entry)
 		switch {
-		case !ok:
+		case isMark(entry):
 			marked = marked || again
+		case !ok: // of a later version
 		case again:
 			all[f] = struct{}{}
 		default:
@@ -144,7 +153,7 @@ func (s *Sessions) mark(ctx context.Context) error {
 	if !j.marked.IsZero() && now.Sub(j.marked) < markEvery && j.hasMark() {
 		return nil
 	}
-	if err := s.store.Add(ctx, journalSet, rand.Text(), markKeeps); err != nil {
+	if err := s.store.Add(ctx, journalSet, markPrefix+rand.Text(), markKeeps); err != nil {
 		return fmt.Errorf("marking the journal of sessions: %w", err)
 	}
 	j.marked = now
@@ -154,7 +163,7 @@ func (s *Sessions) mark(ctx context.Context) error {
 // hasMark reports whether a mark stood in the journal.
 func (j *journal) hasMark() bool {
 	for entry := range j.known {
-		if _, ok := entryNames(entry); !ok {
+		if isMark(entry) {
 			return true
 		}
 	}

@@ -225,7 +225,9 @@ func TestJournalThatIsTooLongVouchesForNothing(t *testing.T) {
 	n.wantOK("before", token)
 	n.pass(10 * time.Second)
 	n.store.busy.Store(session.JournalMost)
-	n.readsOn()
+	if err := n.ReadJournal(t.Context()); err == nil {
+		t.Error("reading a journal that is too long = nil, want an error")
+	}
 	h.clock.pass(5 * time.Second)
 	reads := n.store.reads.Load()
 	n.wantOK("asked", token)
@@ -536,6 +538,43 @@ func TestInspectionsDoNotAskTheDirectoryEachTime(t *testing.T) {
 	if got := h.people.asked; got != 1 {
 		t.Errorf("100 inspections asked the directory %d times, want once", got)
 	}
+}
+
+// A back end inspects a session all the time, which is no use of it, and must not hide
+// that its owner uses it.
+func TestInspectionsDoNotHideThatASessionIsUsed(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	n := h.follower(func(o *session.Options) { o.Idle = 10 * time.Minute })
+	_, token := n.begin("ann")
+	for range 200 {
+		n.pass(4 * time.Second)
+		_, err := n.Inspect(t.Context(), token, site)
+		must(t, err)
+		n.wantOK("in use", token)
+	}
+}
+
+// What an inspection finds ended is ended for everybody.
+func TestInspectionThatFindsNothingHasTheCheckForgotten(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	n := h.follower()
+	v, token := n.begin("ann")
+	n.wantOK("before", token)
+	must(t, h.store.Delete(t.Context(), "session/"+v.ID))
+	if _, err := n.Inspect(t.Context(), token, site); !errors.Is(err, session.ErrEnded) {
+		t.Errorf("Inspect = %v, want ErrEnded", err)
+	}
+	n.wantRefused("afterwards", token, session.ErrEnded)
+}
+
+// The list of somebody's sessions was lost, and the sessions were not.
+func TestSessionThatIsNotListedCanBeEnded(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	n := h.node()
+	v, token := n.begin("ann")
+	must(t, h.store.Remove(t.Context(), "sessions/ann", v.ID))
+	must(t, n.End(t.Context(), "ann", v.ID))
+	n.wantRefused("ended", token, session.ErrEnded)
 }
 
 // Nodes whose clocks are their own end sessions and use them while some cannot tell, some

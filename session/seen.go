@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -63,7 +64,7 @@ func (s *Session) unnoted(now time.Time) bool { return now.Sub(s.LastSeenAt) >= 
 func (s *Sessions) note(ctx context.Context, record *Session, now time.Time) error {
 	left := record.endsAt().Sub(now)
 	record.LastSeenAt = now
-	if s.following.Load() && left > checkTimeout {
+	if s.following.Load() && left > seenPause+checkTimeout {
 		s.seen.add(*record)
 		return nil
 	}
@@ -78,49 +79,58 @@ func (s *Sessions) note(ctx context.Context, record *Session, now time.Time) err
 	return nil
 }
 
-// writeSeen writes what is to be noted. What cannot be written is next time.
+// writeSeen writes what is to be noted. What cannot be written is next time; that is a
+// failure if nothing could be.
 func (s *Sessions) writeSeen(ctx context.Context) error {
-	records := s.seen.take()
-	for len(records) > 0 {
-		n := min(len(records), seenAtOnce)
-		entries, err := s.seenEntries(ctx, records[:n])
-		if err == nil {
+	var failure error
+	wrote := false
+	for records := range slices.Chunk(s.seen.take(), seenAtOnce) {
+		entries, left, err := s.seenEntries(ctx, records)
+		if err == nil || len(entries) > 0 {
 			// It cannot bring back a session that was ended meanwhile.
-			err = s.store.ReplaceAll(ctx, entries...)
+			if failed := s.store.ReplaceAll(ctx, entries...); failed != nil {
+				left, err = records, failed
+			} else {
+				wrote = true
+			}
 		}
-		if err != nil {
-			s.seen.add(records...)
-			return fmt.Errorf("noting that sessions were seen: %w", err)
-		}
-		records = records[n:]
+		s.seen.add(left...)
+		failure = errors.Join(failure, err)
+	}
+	if failure != nil && !wrote {
+		return fmt.Errorf("noting that sessions were seen: %w", failure)
 	}
 	return nil
 }
 
-// seenEntries returns what is to be written. What could not be for a while may be older
-// than what another node has noted, which stays; and what has ended is not written.
-func (s *Sessions) seenEntries(ctx context.Context, records []Session) ([]store.Entry, error) {
-	var entries []store.Entry
-	for i := range records {
-		record := &records[i]
-		if s.now().Sub(record.LastSeenAt) > seenSoon {
+// seenEntries returns what is to be written, and what is left for the next time because it
+// could not be read. What could not be written for a while may be older than what another
+// node has noted, which stays; and what has ended is not written.
+func (s *Sessions) seenEntries(ctx context.Context, records []Session) (entries []store.Entry, left []Session, failure error) {
+	for i, record := range records {
+		if ctx.Err() != nil {
+			return entries, append(left, records[i:]...), ctx.Err()
+		}
+		now := s.now()
+		ttl := record.endsAt().Sub(now)
+		if ttl <= 0 {
+			continue
+		}
+		if now.Sub(record.LastSeenAt) > seenSoon {
 			noted, err := s.record(ctx, record.ID)
 			if errors.Is(err, ErrEnded) || err == nil && !noted.LastSeenAt.Before(record.LastSeenAt) {
 				continue
 			}
 			if err != nil {
-				return nil, err
+				left, failure = append(left, record), err
+				continue
 			}
 		}
-		ttl := record.endsAt().Sub(s.now())
-		if ttl <= 0 {
-			continue
-		}
-		value, err := json.Marshal(record)
+		value, err := json.Marshal(&record)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		entries = append(entries, store.Entry{Key: sessionKey(record.ID), Value: value, TTL: ttl})
 	}
-	return entries, nil
+	return entries, left, failure
 }

@@ -167,12 +167,14 @@ func (s *Sessions) End(ctx context.Context, subject, id string) error {
 	if err == nil && record.Subject != subject {
 		return ErrEnded
 	}
-	ids, err := s.store.Members(ctx, subjectSet(subject))
 	if err != nil {
-		return fmt.Errorf("listing sessions: %w", err)
-	}
-	if !slices.Contains(ids, id) { // which is what goes last
-		return nil
+		ids, err := s.store.Members(ctx, subjectSet(subject))
+		if err != nil {
+			return fmt.Errorf("listing sessions: %w", err)
+		}
+		if !slices.Contains(ids, id) { // which is what goes last: all is done
+			return nil
+		}
 	}
 	return s.announced(ctx, forgotten{session: id}, func() error { return s.end(ctx, subject, id) })
 }
@@ -195,15 +197,20 @@ func (s *Sessions) end(ctx context.Context, subject, id string) error {
 // may be empty. It is done even if ctx ends.
 func (s *Sessions) EndAll(ctx context.Context, subject, except string) error {
 	ctx = context.WithoutCancel(ctx)
-	ids, err := s.store.Members(ctx, subjectSet(subject))
-	if err != nil {
-		return fmt.Errorf("listing sessions: %w", err)
-	}
-	ids = slices.DeleteFunc(ids, func(id string) bool { return id == except })
-	if len(ids) == 0 {
-		return nil
+	ids, err := s.others(ctx, subject, except)
+	if err != nil || len(ids) == 0 {
+		return err
 	}
 	return s.announced(ctx, forgotten{subject: subject}, func() error { return s.endEach(ctx, subject, ids) })
+}
+
+// others returns the IDs of the sessions of a subject but for one.
+func (s *Sessions) others(ctx context.Context, subject, except string) ([]string, error) {
+	ids, err := s.store.Members(ctx, subjectSet(subject))
+	if err != nil {
+		return nil, fmt.Errorf("listing sessions: %w", err)
+	}
+	return slices.DeleteFunc(ids, func(id string) bool { return id == except }), nil
 }
 
 // endEach ends sessions of a subject, which has been announced. It is announced again

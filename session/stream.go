@@ -123,6 +123,7 @@ func (s *Sessions) lookAgain(ctx context.Context, o *openSession, last *Visitor)
 	case err == nil:
 		s.streams.found(o, v, nil, s.lookAt(v))
 	case Refused(err):
+		s.cache.forget(names{{session: o.id}: {}})
 		s.streams.found(o, nil, err, time.Time{})
 	default:
 		s.streams.missed(o)

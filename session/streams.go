@@ -135,17 +135,21 @@ func (t *Streams) end(o *openSession, why error) {
 
 // forget ends the streams of a session that was ended. Those of a subject who has
 // changed are looked at: perhaps nothing that the app was told has.
-func (t *Streams) forget(f forgotten) {
+func (t *Streams) forget(all names) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if f.session != "" {
+	subjects := false
+	for f := range all {
 		if o := t.sessions[f.session]; o != nil {
 			t.end(o, ErrEnded)
 		}
+		subjects = subjects || f.session == ""
+	}
+	if !subjects {
 		return
 	}
 	for _, o := range t.sessions {
-		if o.subject == f.subject {
+		if _, changed := all[forgotten{subject: o.subject}]; changed {
 			t.hasten(o)
 		}
 	}

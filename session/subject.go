@@ -65,8 +65,8 @@ func (s *Sessions) identity(ctx context.Context, subject string, previous *Visit
 	case !found.equal(stored):
 		return s.identityIs(ctx, found)
 	case old:
-		if kept, err := s.keepIdentity(ctx, found); err == nil {
-			return kept, nil
+		if kept, err := s.keepIdentity(ctx, found); err == nil || !kept.equal(found) {
+			return kept, err
 		}
 		// A store that can only be read says the same meanwhile.
 	}
@@ -112,7 +112,6 @@ func (s *Sessions) storedIdentity(ctx context.Context, subject string) (Identity
 		return Identity{}, fmt.Errorf("reading subject: %w", err)
 	}
 	stored.Subject = subject // which the session has in memory already
-	stored.share()
 	return stored, nil
 }
 
@@ -150,11 +149,15 @@ var errResting = errors.New("session: the directory failed a moment ago")
 // askAgain is ask for those who know already who the subject was: a directory that
 // fails is left in peace for a while, and requests do not wait for it one by one.
 func (s *Sessions) askAgain(ctx context.Context, subject string) (Identity, error) {
-	if at := s.refusedAt.Load(); at != nil && s.now().Sub(*at).Abs() < directoryRest {
-		return Identity{}, errResting
+	failed, now := s.refusedAt.Load(), s.now()
+	if failed != nil && (now.Sub(*failed).Abs() < directoryRest || !s.refusedAt.CompareAndSwap(failed, &now)) {
+		return Identity{}, errResting // or somebody else tries
 	}
 	identity, err := s.ask(ctx, subject)
-	if err != nil && !errors.Is(ctx.Err(), context.Canceled) {
+	switch {
+	case err == nil && failed != nil:
+		s.refusedAt.Store(nil)
+	case err != nil && ctx.Err() == nil:
 		now := s.now()
 		s.refusedAt.Store(&now)
 	}
@@ -217,10 +220,11 @@ func (s *Sessions) identityIs(ctx context.Context, identity Identity) (Identity,
 	ctx = context.WithoutCancel(ctx)
 	err := s.announced(ctx, forgotten{subject: identity.Subject}, func() (err error) {
 		identity, err = s.putUntilTrue(ctx, identity)
-		return err
+		if !identity.Disabled {
+			return err
+		}
+		ids, failed := s.others(ctx, identity.Subject, "")
+		return errors.Join(err, failed, s.endEach(ctx, identity.Subject, ids))
 	})
-	if identity.Disabled {
-		err = errors.Join(err, s.EndAll(ctx, identity.Subject, ""))
-	}
 	return identity, err
 }

@@ -76,9 +76,7 @@ func (s *Sessions) drop(all names) {
 		return
 	}
 	s.cache.forget(all)
-	for f := range all {
-		s.streams.forget(f)
-	}
+	s.streams.forget(all)
 }
 
 // Listen makes s hear what other nodes end or change, and look after the open

@@ -11,7 +11,7 @@ const (
 	// journalEvery is the longest time between two readings of the journal.
 	journalEvery = time.Second
 
-	// restAfter is how long after the last check of a session nobody keeps anything up:
+	// restAfter is how long after the last check of a session the journal is read no more:
 	// longer than a check that lasts goes without being renewed. A gateway that nobody
 	// uses lets the disk sleep.
 	restAfter = 2 * identityRefresh
@@ -29,19 +29,20 @@ const (
 // it can be read, a check is good for minutes rather than for CheckInterval, without
 // asking the store: what is ended or changed is heard of.
 //
-// report is called with the error when the journal can no longer be read, and with nil
-// when that is over; meanwhile sessions are checked one by one. The function that
-// Follow returns waits until all that was seen is written, once ctx has ended.
+// report is called with the error when one of the two can no longer be done, and with nil
+// when it can be again; while the journal cannot be read, sessions are checked one by one.
+// The function that Follow returns waits until all that was seen is written, once ctx has
+// ended.
 func (s *Sessions) Follow(ctx context.Context, report func(error)) (wait func()) {
 	var working sync.WaitGroup
 	s.following.Store(true)
 	working.Go(func() { s.followJournal(ctx, report) })
-	working.Go(func() { s.followSeen(ctx) })
+	working.Go(func() { s.followSeen(ctx, report) })
 	return working.Wait
 }
 
 func (s *Sessions) followJournal(ctx context.Context, report func(error)) {
-	away, tidied := false, s.now()
+	told, tidied := reporter{report: report}, s.now()
 	for rest(ctx, max(min(s.o.CheckInterval/5, journalEvery), time.Millisecond)) {
 		now := s.now()
 		if now.Sub(tidied) >= tidyEvery {
@@ -51,17 +52,16 @@ func (s *Sessions) followJournal(ctx context.Context, report func(error)) {
 		if s.cache.at(now)-time.Duration(s.checkedAt.Load()) > restAfter {
 			continue
 		}
-		err := within(ctx, s.readJournal)
-		if failed := err != nil; failed != away && ctx.Err() == nil {
-			away = failed
-			report(err)
-		}
+		told.of(ctx, within(ctx, s.readJournal))
 	}
 }
 
-func (s *Sessions) followSeen(ctx context.Context) {
+func (s *Sessions) followSeen(ctx context.Context, report func(error)) {
+	told := reporter{report: report}
 	for pause := seenEvery; rest(ctx, pause); {
-		if within(ctx, s.writeSeen) == nil {
+		err := within(ctx, s.writeSeen)
+		told.of(ctx, err)
+		if err == nil {
 			pause = seenEvery
 		} else {
 			pause = min(2*pause, seenPause)
@@ -69,6 +69,33 @@ func (s *Sessions) followSeen(ctx context.Context) {
 	}
 	s.following.Store(false)
 	_ = within(context.WithoutCancel(ctx), s.writeSeen)
+}
+
+// A reporter reports when something begins to fail, and when that is over.
+type reporter struct {
+	report  func(error)
+	failing bool
+}
+
+func (r *reporter) of(ctx context.Context, err error) {
+	if failing := err != nil; failing != r.failing && ctx.Err() == nil {
+		r.failing = failing
+		r.report(err)
+	}
+}
+
+// tidy forgets the assertions that are due to be signed anew: the longer part of what
+// a visitor takes who has not been seen for some minutes.
+func (s *Sessions) tidy() {
+	now := s.now()
+	for i := range s.cache.shards {
+		shard := &s.cache.shards[i]
+		shard.mu.RLock()
+		for i := range shard.entries {
+			shard.entries[i].visitor.assertions.tidy(now)
+		}
+		shard.mu.RUnlock()
+	}
 }
 
 // rest waits for d at most, and for half of it at least, so that nodes do not all ask at
