@@ -83,7 +83,9 @@ func New(o Options) *Sessions {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Sessions{o: o, store: o.Store, keys: o.Keys, now: o.Now, cache: newCache(o.CacheSize, o.Now()), streams: o.Streams}
+	s := &Sessions{o: o, store: o.Store, keys: o.Keys, now: o.Now, cache: newCache(o.CacheSize, o.Now()), streams: o.Streams}
+	s.checkedAt.Store(int64(-2 * restAfter)) // never
+	return s
 }
 
 func orDefault(d, def time.Duration) time.Duration {

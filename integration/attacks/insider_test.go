@@ -93,8 +93,7 @@ func (i *insider) rewrite(key string, change func(value map[string]any)) {
 	i.must(i.store.Put(i.t.Context(), key, content, time.Minute))
 }
 
-// age makes the sign-in of a session older. The gateway sees it when it looks at the
-// session next: at once, for one that was not used yet.
+// age makes the sign-in of a session older, and has the gateway look at the session again.
 func (i *insider) age(token string, by time.Duration) {
 	i.t.Helper()
 	_, claims := parseToken(i.t, token)
@@ -112,4 +111,5 @@ func (i *insider) age(token string, by time.Duration) {
 		clear(value)
 		i.must(json.Unmarshal(content, &value))
 	})
+	i.must(i.store.Add(i.t.Context(), "forgotten", "insider session:"+claims["sid"].(string), time.Minute))
 }
