@@ -151,17 +151,14 @@ func (c *cache) put(d digest, v *Visitor, valid validity, since uint64) bool {
 }
 
 // renew replaces the visitor of a check that is kept, and says when the next is due,
-// unless the check has been forgotten or replaced. It reports whether it did.
-func (c *cache) renew(d digest, old, v *Visitor, due time.Duration) bool {
+// unless the check has been forgotten or replaced.
+func (c *cache) renew(d digest, old, v *Visitor, due time.Duration) {
 	s := c.shard(d)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i, ok := s.index[d.sum]
-	if !ok || s.entries[i].visitor != old {
-		return false
+	if i, ok := s.index[d.sum]; ok && s.entries[i].visitor == old {
+		s.entries[i].visitor, s.entries[i].due = v, due
 	}
-	s.entries[i].visitor, s.entries[i].due = v, due
-	return true
 }
 
 // evict removes the stalest of a few entries.
