@@ -5,11 +5,13 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -77,14 +79,22 @@ func (s *Scene) Elsewhere() {
 }
 
 // Dial opens a connection to the gateway. Without protocols it speaks HTTP/1.1.
+// A connection that waited in the queue of a socket which Caddy closed in a reload is
+// reset before a byte of the handshake was read, and opened again.
 func (s *Scene) Dial(sni string, protocols ...string) net.Conn {
 	s.T.Helper()
 	if len(protocols) == 0 {
 		protocols = []string{"http/1.1"}
 	}
 	dialer := &net.Dialer{Timeout: 20 * time.Second, LocalAddr: &net.TCPAddr{IP: s.from}}
-	conn, err := tls.DialWithDialer(dialer, "tcp", fmt.Sprintf("127.0.0.1:%d", s.Gateway.Port),
-		&tls.Config{ServerName: sni, InsecureSkipVerify: true, NextProtos: protocols}) // the test's own CA
+	dial := func() (*tls.Conn, error) {
+		return tls.DialWithDialer(dialer, "tcp", fmt.Sprintf("127.0.0.1:%d", s.Gateway.Port),
+			&tls.Config{ServerName: sni, InsecureSkipVerify: true, NextProtos: protocols}) // the test's own CA
+	}
+	conn, err := dial()
+	for tries := 0; errors.Is(err, syscall.ECONNRESET) && tries < 3; tries++ {
+		conn, err = dial()
+	}
 	if err != nil {
 		s.T.Fatalf("connecting to %s: %v", sni, err)
 	}
