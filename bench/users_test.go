@@ -27,15 +27,18 @@ func (people) id(i int) string {
 func (people) name(i int) string    { return fmt.Sprintf("User %d", i) }
 func (people) address(i int) string { return fmt.Sprintf("user%06d@example.com", i) }
 
-// Identity implements [session.Identities] as the directory would.
-func (p people) Identity(_ context.Context, subject string) (session.Identity, error) {
-	var i int
-	if _, err := fmt.Sscanf(subject[len(subject)-12:], "%x", &i); err != nil || i >= int(p) || p.id(i) != subject {
-		return session.Identity{}, errors.New("no such user")
+// Of implements [session.Identities] as the directory would.
+func (p people) Of(_ context.Context, subjects ...string) (found []session.Identity, err error) {
+	for _, subject := range subjects {
+		var i int
+		if _, err := fmt.Sscanf(subject[len(subject)-12:], "%x", &i); err != nil || i >= int(p) || p.id(i) != subject {
+			return nil, errors.New("no such user")
+		}
+		found = append(found, session.Identity{
+			Subject: subject, Name: p.name(i), Email: p.address(i), EmailVerified: true, Groups: []string{"members"},
+		})
 	}
-	return session.Identity{
-		Subject: subject, Name: p.name(i), Email: p.address(i), EmailVerified: true, Groups: []string{"members"},
-	}, nil
+	return found, nil
 }
 
 // importInto puts the users into a directory, as doorward import does.

@@ -54,6 +54,16 @@ func BenchmarkPasskey(b *testing.B) {
 	})
 }
 
+func BenchmarkPasskeyOwner(b *testing.B) {
+	benchEach(b, func(b *testing.B, d *directory.Directory, users []directory.User) {
+		for i := 0; b.Loop(); i++ {
+			if _, _, err := d.PasskeyOwner(b.Context(), users[i%benchUsers].Handle()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
 func BenchmarkCreateUser(b *testing.B) {
 	benchEach(b, func(b *testing.B, d *directory.Directory, _ []directory.User) {
 		for i := 0; b.Loop(); i++ {
@@ -75,6 +85,26 @@ func BenchmarkUsePasskey(b *testing.B) {
 			}
 		}
 	})
+}
+
+// The time is for each user, however many are asked for at once.
+func BenchmarkUsersByID(b *testing.B) {
+	for _, few := range []int{1, 64} {
+		b.Run(fmt.Sprint(few), func(b *testing.B) {
+			benchEach(b, func(b *testing.B, d *directory.Directory, users []directory.User) {
+				b.ResetTimer() // of the users' creation
+				for i := 0; i < b.N; i += few {
+					ids := make([]string, few)
+					for n := range ids {
+						ids[n] = users[(i+n)%benchUsers].ID
+					}
+					if found, err := d.UsersByID(b.Context(), ids...); err != nil || len(found) != few {
+						b.Fatalf("got %d users, %v", len(found), err)
+					}
+				}
+			})
+		})
+	}
 }
 
 func BenchmarkPageOfUsers(b *testing.B) {

@@ -49,6 +49,42 @@ func TestANewUserIsReadBackWhole(t *testing.T) {
 	})
 }
 
+func TestManyUsersAreReadBackAtOnce(t *testing.T) {
+	onEach(t, func(t *testing.T, open opener) {
+		d := open(t)
+		var users []directory.User
+		for i := range 70 { // more than one query is about
+			u := createUser(t, d, fmt.Sprintf("user%d@example.com", i))
+			users = append(users, u)
+		}
+		addEmail(t, d, users[1].ID, "second@example.com", true)
+		var err error
+		if users[1], err = d.User(t.Context(), users[1].ID); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.RemoveUser(t.Context(), users[0].ID); err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []int{0, 1, 2, 64, 65, 66, 70} {
+			ids := []string{"", "no ID", strings.Repeat("f", 36)}
+			for _, u := range users[:n] {
+				ids = append(ids, u.ID)
+			}
+			got, err := d.UsersByID(t.Context(), ids...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			byID := func(a, b directory.User) int { return strings.Compare(a.ID, b.ID) }
+			want := slices.Clone(users[min(n, 1):n])
+			slices.SortFunc(got, byID)
+			slices.SortFunc(want, byID)
+			if len(got)+len(want) > 0 && !reflect.DeepEqual(got, want) {
+				t.Errorf("of %d users, the first of whom is gone: got %+v, want %+v", n, got, want)
+			}
+		}
+	})
+}
+
 func TestAUserWhoSignedUpIsNeitherAddedNorVerified(t *testing.T) {
 	onEach(t, func(t *testing.T, open opener) {
 		d := open(t)

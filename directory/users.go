@@ -65,6 +65,46 @@ func (d *Directory) User(ctx context.Context, id string) (User, error) {
 	return d.user(ctx, "looking up user", `u.id = $1`, id)
 }
 
+// UsersByID returns those of the users with these IDs who exist, in no particular order.
+// Asking for many at once takes a fraction of the time that as many calls of User do.
+func (d *Directory) UsersByID(ctx context.Context, ids ...string) ([]User, error) {
+	possible := make([]any, 0, len(ids))
+	for _, id := range ids {
+		if isID(id) {
+			possible = append(possible, id)
+		}
+	}
+	var found []User
+	for few := range slices.Chunk(possible, idsAtOnce) {
+		condition := `u.id = $1`
+		if len(few) > 1 {
+			condition = byIDs
+			for len(few) < idsAtOnce {
+				few = append(few, few[0])
+			}
+		}
+		users, err := d.users(ctx, "looking up users", condition, few...)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, users...)
+	}
+	return found, nil
+}
+
+// idsAtOnce is how many users one query of UsersByID is about. It always has as many
+// arguments, so that there is one statement to prepare.
+const idsAtOnce = 64
+
+// byIDs is the condition for the users with the IDs $1 and so on.
+var byIDs = func() string {
+	places := make([]string, idsAtOnce)
+	for i := range places {
+		places[i] = fmt.Sprintf("$%d", i+1)
+	}
+	return `u.id IN (` + strings.Join(places, ", ") + `)`
+}()
+
 // UserByAddress returns the user who has this address, verified or not, or
 // ErrNotFound.
 func (d *Directory) UserByAddress(ctx context.Context, a Address) (User, error) {

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/doorward/doorward/directory"
@@ -27,16 +26,18 @@ type Identities struct {
 	Now       func() time.Time
 }
 
-// Identity implements [session.Identities].
-func (i Identities) Identity(ctx context.Context, subject string) (session.Identity, error) {
-	u, err := i.Directory.User(ctx, subject)
-	if errors.Is(err, directory.ErrNotFound) {
-		return session.Identity{}, session.ErrNoIdentity
-	}
+// Of implements [session.Identities].
+func (i Identities) Of(ctx context.Context, subjects ...string) ([]session.Identity, error) {
+	users, err := i.Directory.UsersByID(ctx, subjects...)
 	if err != nil {
-		return session.Identity{}, err
+		return nil, err
 	}
-	return IdentityOf(u, i.Now()), nil
+	at := i.Now()
+	identities := make([]session.Identity, len(users))
+	for n, u := range users {
+		identities[n] = IdentityOf(u, at)
+	}
+	return identities, nil
 }
 
 // door is a policy as ceremonies see it.

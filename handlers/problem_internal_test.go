@@ -46,11 +46,10 @@ var sentinels = map[string]struct {
 	"ceremony.ErrTooManyAddresses": {ceremony.ErrTooManyAddresses, 409, "too_many_addresses"},
 	"ceremony.ErrBusy":             {ceremony.ErrBusy, 503, "mail_away"},
 
-	"session.ErrNone":       {session.ErrNone, 401, "sign_in_required"},
-	"session.ErrInvalid":    {session.ErrInvalid, 401, "session_ended"},
-	"session.ErrExpired":    {session.ErrExpired, 401, "session_ended"},
-	"session.ErrEnded":      {session.ErrEnded, 401, "session_ended"},
-	"session.ErrNoIdentity": {session.ErrNoIdentity, 503, "unavailable"},
+	"session.ErrNone":    {session.ErrNone, 401, "sign_in_required"},
+	"session.ErrInvalid": {session.ErrInvalid, 401, "session_ended"},
+	"session.ErrExpired": {session.ErrExpired, 401, "session_ended"},
+	"session.ErrEnded":   {session.ErrEnded, 401, "session_ended"},
 
 	"directory.ErrNotFound":    {directory.ErrNotFound, 404, "not_found"},
 	"directory.ErrAddress":     {directory.ErrAddress, 400, "address_invalid"},

@@ -173,9 +173,9 @@ func (s *Sessions) renewOrLook(ctx context.Context, d digest, previous *Visitor,
 	if standing != due {
 		return s.look(ctx, previous, id)
 	}
-	v, err := s.renew(ctx, previous)
+	v, due, err := s.renew(ctx, d, previous)
 	if err == nil && v != nil {
-		s.cache.renew(d, previous, v, s.due(v))
+		s.cache.renew(d, previous, v, due)
 	}
 	return nil, err
 }
@@ -186,12 +186,12 @@ func (s *Sessions) renewOrLook(ctx context.Context, d digest, previous *Visitor,
 // idle limit. Adding to began, rather than taking the session's end, keeps the reading
 // of the monotonic clock.
 func (s *Sessions) keep(d digest, v *Visitor, began time.Time, since uint64) bool {
-	at, left, due := s.cache.at(began), v.endsAt().Sub(began), s.due(v)
+	at, left := s.cache.at(began), v.endsAt().Sub(began)
 	valid := validity{
 		began: at,
-		fresh: min(at+min(s.o.CheckInterval, v.Idle/seenParts, left), due),
+		fresh: min(at+min(s.o.CheckInterval, v.Idle/seenParts, left), s.due(v, 0)),
 		lasts: at + min(lastingMost-rand.N(lastingMost/5), left), // not all in step
-		due:   due,
+		due:   s.due(v, askAhead),
 	}
 	if s.journal.inDoubt(v) {
 		valid.lasts = valid.fresh
@@ -199,38 +199,45 @@ func (s *Sessions) keep(d digest, v *Visitor, began time.Time, since uint64) boo
 	return s.cache.put(d, v, valid, since)
 }
 
-// due returns when a check that lasts is to be renewed: when it is to be asked who
-// the subject is, or to be noted that the session is in use.
-func (s *Sessions) due(v *Visitor) time.Duration {
+// due returns when a check that lasts is to be renewed: when it is to be noted that the
+// session is in use, or so long ahead of when the subject has to be asked for.
+func (s *Sessions) due(v *Visitor, ahead time.Duration) time.Duration {
 	now := s.now()
 	at := s.cache.at(now)
 	if !v.Identity.within(identityRefresh, now) {
 		return at
 	}
-	return at + min(identityRefresh-now.Sub(v.Identity.At), v.Idle/seenParts-now.Sub(v.LastSeenAt))
+	return at + min(identityRefresh-now.Sub(v.Identity.At)-ahead, v.Idle/seenParts-now.Sub(v.LastSeenAt))
 }
 
-// renew does what is due of a session whose record has not changed: it asks who the
-// subject is, and notes that the session is in use. It returns the visitor as they are
-// now, or nil if the subject has changed and the store has to be asked.
-func (s *Sessions) renew(ctx context.Context, previous *Visitor) (*Visitor, error) {
-	v := previous.copy()
-	if !v.Identity.within(identityRefresh, s.now()) {
+// renew does what is due of a session whose record has not changed: it has the subject
+// asked for, or does so itself where that cannot wait, and notes that the session is in
+// use. It returns the visitor as they are now, and when something is due again; or nil if
+// the subject has changed and the store has to be asked.
+func (s *Sessions) renew(ctx context.Context, d digest, previous *Visitor) (v *Visitor, due time.Duration, err error) {
+	v = previous.copy()
+	ahead := askAhead
+	switch now := s.now(); {
+	case !v.Identity.within(identityRefresh, now):
 		found, err := s.askAgain(ctx, v.Subject)
 		switch {
 		case err != nil:
 			v.Identity.At = s.askedInVain()
+			ahead = 0
 		case found.equal(v.Identity):
 			v.Identity.At = found.At
 		default:
 			_, err := s.identityIs(ctx, found)
-			return nil, err
+			return nil, 0, err
 		}
+	case !v.Identity.within(identityRefresh-askAhead, now):
+		s.asking.add(v.Subject, d)
+		ahead = 0
 	}
 	if now := s.now(); v.unnoted(now) {
-		return v, s.note(ctx, &v.Session, now)
+		err = s.note(ctx, &v.Session, now)
 	}
-	return v, nil
+	return v, s.due(v, ahead), err
 }
 
 // look does the work of check. previous is the visitor of an earlier check, or

@@ -169,27 +169,28 @@ func (p *people) fail(err error) {
 	p.away = err
 }
 
-func (p *people) Identity(ctx context.Context, subject string) (session.Identity, error) {
+func (p *people) Of(ctx context.Context, subjects ...string) (found []session.Identity, err error) {
 	p.mu.Lock()
 	p.asked++
-	id, ok := p.all[subject]
-	err, hang, after := p.away, p.hang, p.after
+	for _, subject := range subjects {
+		if id, ok := p.all[subject]; ok {
+			found = append(found, id)
+		}
+	}
+	away, hang, after := p.away, p.hang, p.after
 	p.after = nil
 	p.mu.Unlock()
 	switch {
 	case hang:
 		<-ctx.Done()
-		return session.Identity{}, ctx.Err()
-	case err != nil:
-		return session.Identity{}, err
+		return nil, ctx.Err()
+	case away != nil:
+		return nil, away
 	}
 	if after != nil {
 		after()
 	}
-	if !ok {
-		return session.Identity{}, session.ErrNoIdentity
-	}
-	return id, nil
+	return found, nil
 }
 
 // chest is where keys are kept.

@@ -75,7 +75,7 @@ func TestRefusedKnowsOnlyRefusals(t *testing.T) {
 			t.Errorf("Refused(%v) = false, want true", err)
 		}
 	}
-	for _, err := range []error{nil, store.ErrNotFound, session.ErrNoIdentity, errors.New("away")} {
+	for _, err := range []error{nil, store.ErrNotFound, errors.New("away")} {
 		if session.Refused(err) {
 			t.Errorf("Refused(%v) = true, want false", err)
 		}

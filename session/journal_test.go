@@ -28,6 +28,7 @@ func (n *node) readsOn() {
 	n.h.t.Helper()
 	must(n.h.t, n.ReadJournal(n.h.t.Context()))
 	must(n.h.t, n.WriteSeen(n.h.t.Context()))
+	n.AskListed(n.h.t.Context())
 }
 
 // pass lets time pass, while n reads the journal: every second, or where that would be

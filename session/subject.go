@@ -10,14 +10,11 @@ import (
 	"github.com/doorward/doorward/store"
 )
 
-// ErrNoIdentity is returned by [Identities] for a subject that does not exist
-// (any more).
-var ErrNoIdentity = errors.New("session: no such subject")
-
-// Identities says who a subject is. The directory is one.
+// Identities says who subjects are. The directory is one.
 type Identities interface {
-	// Identity returns who the subject is now, ErrNoIdentity, or a failure.
-	Identity(ctx context.Context, subject string) (Identity, error)
+	// Of returns who the subjects are now, in any order. A subject that does not
+	// exist (any more) is missing.
+	Of(ctx context.Context, subjects ...string) ([]Identity, error)
 }
 
 const (
@@ -127,33 +124,49 @@ func (s *Sessions) putIdentity(ctx context.Context, identity Identity, how func(
 	return nil
 }
 
-// ask returns who a subject is from the directory. One who is gone is disabled.
+// ask returns who a subject is from the directory.
 func (s *Sessions) ask(ctx context.Context, subject string) (Identity, error) {
+	found, err := s.askAll(ctx, subject)
+	return found[subject], err
+}
+
+// askAll returns who subjects are from the directory. Those who are gone are disabled.
+func (s *Sessions) askAll(ctx context.Context, subjects ...string) (map[string]Identity, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	at := s.now()
-	identity, err := s.o.Identities.Identity(ctx, subject)
-	if errors.Is(err, ErrNoIdentity) {
-		return Identity{Subject: subject, Disabled: true, At: at}, nil
-	}
+	identities, err := s.o.Identities.Of(ctx, subjects...)
 	if err != nil {
-		return Identity{}, fmt.Errorf("looking up subject: %w", err)
+		return nil, fmt.Errorf("looking up subjects: %w", err)
 	}
-	identity.At = at
-	return identity, nil
+	found := make(map[string]Identity, len(subjects))
+	for _, subject := range subjects {
+		found[subject] = Identity{Subject: subject, Disabled: true, At: at}
+	}
+	for _, identity := range identities {
+		identity.At = at
+		found[identity.Subject] = identity
+	}
+	return found, nil
 }
 
 // errResting is what checks get of a directory that failed a moment ago.
 var errResting = errors.New("session: the directory failed a moment ago")
 
-// askAgain is ask for those who know already who the subject was: a directory that
-// fails is left in peace for a while, and requests do not wait for it one by one.
+// askAgain is ask for those who know already who the subject was.
 func (s *Sessions) askAgain(ctx context.Context, subject string) (Identity, error) {
+	found, err := s.askAllAgain(ctx, subject)
+	return found[subject], err
+}
+
+// askAllAgain is askAll for those who know already who the subjects were: a directory
+// that fails is left in peace for a while, and requests do not wait for it one by one.
+func (s *Sessions) askAllAgain(ctx context.Context, subjects ...string) (map[string]Identity, error) {
 	failed, now := s.refusedAt.Load(), s.now()
 	if failed != nil && (now.Sub(*failed).Abs() < directoryRest || !s.refusedAt.CompareAndSwap(failed, &now)) {
-		return Identity{}, errResting // or somebody else tries
+		return nil, errResting // or somebody else tries
 	}
-	identity, err := s.ask(ctx, subject)
+	found, err := s.askAll(ctx, subjects...)
 	switch {
 	case err == nil && failed != nil:
 		s.refusedAt.Store(nil)
@@ -161,7 +174,7 @@ func (s *Sessions) askAgain(ctx context.Context, subject string) (Identity, erro
 		now := s.now()
 		s.refusedAt.Store(&now)
 	}
-	return identity, err
+	return found, err
 }
 
 // askedInVain returns when somebody is taken for having been asked for who could not be:

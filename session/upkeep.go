@@ -25,11 +25,12 @@ const (
 	tidyEvery = 30 * time.Second
 )
 
-// Follow reads the journal until ctx ends, and writes when sessions were seen. While
+// Follow reads the journal until ctx ends, asks for the subjects of sessions in use, and
+// writes when sessions were seen. While
 // it can be read, a check is good for minutes rather than for CheckInterval, without
 // asking the store: what is ended or changed is heard of.
 //
-// report is called with the error when one of the two can no longer be done, and with nil
+// report is called with the error when one of these can no longer be done, and with nil
 // when it can be again; while the journal cannot be read, sessions are checked one by one.
 // The function that Follow returns waits until all that was seen is written, once ctx has
 // ended.
@@ -38,6 +39,7 @@ func (s *Sessions) Follow(ctx context.Context, report func(error)) (wait func())
 	s.following.Store(true)
 	working.Go(func() { s.followJournal(ctx, report) })
 	working.Go(func() { s.followSeen(ctx, report) })
+	working.Go(func() { s.followListed(ctx) })
 	return working.Wait
 }
 
@@ -69,6 +71,14 @@ func (s *Sessions) followSeen(ctx context.Context, report func(error)) {
 	}
 	s.following.Store(false)
 	_ = within(context.WithoutCancel(ctx), s.writeSeen)
+}
+
+// followListed asks for who is listed. A directory that fails is no news here: it is what
+// checks go on without.
+func (s *Sessions) followListed(ctx context.Context) {
+	for rest(ctx, askEvery) {
+		s.askListed(ctx)
+	}
 }
 
 // A reporter reports when something begins to fail, and when that is over.

@@ -163,11 +163,12 @@ func (n *node) store() store.Store {
 // members says of each user what the node says of them.
 type members map[string]session.Identity
 
-// Identity implements [session.Identities].
-func (m members) Identity(_ context.Context, subject string) (session.Identity, error) {
-	identity, ok := m[subject]
-	if !ok {
-		return session.Identity{}, session.ErrNoIdentity
+// Of implements [session.Identities].
+func (m members) Of(_ context.Context, subjects ...string) (found []session.Identity, err error) {
+	for _, subject := range subjects {
+		if identity, ok := m[subject]; ok {
+			found = append(found, identity)
+		}
 	}
-	return identity, nil
+	return found, nil
 }

@@ -126,14 +126,17 @@ func handle(id string) []byte {
 	return b
 }
 
-// Identity implements [session.Identities]: what the directory would say, which
+// Of implements [session.Identities]: what the directory would say, which
 // site.check holds it to, without asking it twice for each of a million sessions.
-func (p *population) Identity(_ context.Context, subject string) (session.Identity, error) {
-	i, err := p.index(subject)
-	if err != nil {
-		return session.Identity{}, err
+func (p *population) Of(_ context.Context, subjects ...string) (found []session.Identity, err error) {
+	for _, subject := range subjects {
+		i, err := p.index(subject)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, session.Identity{
+			Subject: subject, Name: p.name(i), Email: p.address(i), EmailVerified: true, Groups: p.groups(i),
+		})
 	}
-	return session.Identity{
-		Subject: subject, Name: p.name(i), Email: p.address(i), EmailVerified: true, Groups: p.groups(i),
-	}, nil
+	return found, nil
 }

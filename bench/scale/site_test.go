@@ -169,11 +169,11 @@ func (s *site) check(t *testing.T) {
 	identities := handlers.Identities{Directory: s.directory, Now: func() time.Time { return time.Time{} }}
 	for n := range min(len(s.people.sample), 100) {
 		id := s.people.id(n * s.people.every)
-		want, err := s.people.Identity(t.Context(), id)
+		want, err := s.people.Of(t.Context(), id)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := identities.Identity(t.Context(), id); err != nil || !reflect.DeepEqual(got, want) {
+		if got, err := identities.Of(t.Context(), id); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("the directory says of %s: %+v, %v; want %+v", id, got, err, want)
 		}
 	}
