@@ -38,15 +38,16 @@ type row struct {
 
 // rows compares the set-ups of a series.
 func (s *series) rows() []row {
+	turns := s.withoutBackground()
 	base := make(map[int]turn)
-	for _, m := range s.Turns {
+	for _, m := range turns {
 		if m.SetUp == unguarded {
 			base[m.Round] = m
 		}
 	}
 	var rows []row
 	for _, setUp := range s.SetUps {
-		turns := slices.DeleteFunc(slices.Clone(s.Turns), func(m turn) bool { return m.SetUp != setUp })
+		turns := slices.DeleteFunc(slices.Clone(turns), func(m turn) bool { return m.SetUp != setUp })
 		over := func(of func(turn) float64) spread {
 			var values []float64
 			for _, m := range turns {
@@ -65,6 +66,24 @@ func (s *series) rows() []row {
 		})
 	}
 	return rows
+}
+
+// withoutBackground returns the turns, with what the door did in the background taken off
+// those of unguarded requests.
+func (s *series) withoutBackground() []turn {
+	rests := make(map[int]turn)
+	for _, m := range s.Turns {
+		if m.SetUp == atRest {
+			rests[m.Round] = m
+		}
+	}
+	turns := slices.Clone(s.Turns)
+	for i := range turns {
+		if rest, ok := rests[turns[i].Round]; ok && turns[i].SetUp == unguarded {
+			turns[i].CPU -= time.Duration(float64(rest.CPU) * float64(turns[i].Lasted) / float64(rest.Lasted))
+		}
+	}
+	return turns
 }
 
 func in(d, unit time.Duration) float64 { return float64(d) / float64(unit) }

@@ -39,6 +39,23 @@ func TestARatioIsTakenWithinItsRound(t *testing.T) {
 	}
 }
 
+// With many sessions the gateway goes on working when nothing is asked of it.
+func TestWhatIsDoneInTheBackgroundIsNoCostOfUnguardedRequests(t *testing.T) {
+	s := measured(0, []time.Duration{60, 60}, []time.Duration{50, 50})
+	for i := range s.Turns {
+		s.Turns[i].Lasted = time.Second
+	}
+	for round := range 2 { // 20 ms in each second
+		s.Turns = append(s.Turns, turn{SetUp: atRest, Round: round, Lasted: 2 * time.Second, CPU: 40 * time.Millisecond})
+	}
+	if got, want := s.row(unguarded).CPU, (spread{30, 30, 30}); got != want {
+		t.Errorf("the CPU of an unguarded request is %v, want %v", got, want)
+	}
+	if got, want := s.row(guarded).Ratio, (spread{2, 2, 2}); got != want {
+		t.Errorf("the ratio is %v, want %v", got, want)
+	}
+}
+
 func TestTheMedianOfAnEvenNumberIsBetweenTheMiddleOnes(t *testing.T) {
 	if got, want := spreadOf([]float64{4, 1, 3, 2}), (spread{1, 2.5, 4}); got != want {
 		t.Errorf("got %v, want %v", got, want)

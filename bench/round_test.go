@@ -13,11 +13,17 @@ import (
 // connections are made then.
 const settling = 200 * time.Millisecond
 
+// atRest is a turn in which nothing is asked of the gateway. With many sessions, what it
+// does for them goes on for some minutes after they were used, whatever is under load
+// meanwhile: it is the guarded requests' doing and is taken off the unguarded ones.
+const atRest = "at rest"
+
 // A turn is one set-up under load, once. Requests and CPU are of the same stretch of
 // time, which begins when the client has settled.
 type turn struct {
 	SetUp    string
 	Round    int
+	Lasted   time.Duration // how long the stretch was
 	Requests int64         // that the app counted
 	CPU      time.Duration // of the gateway
 	AuthCPU  time.Duration // of the server that forward_auth asks
@@ -46,10 +52,18 @@ func (l *load) run(t *testing.T, rounds int, during time.Duration) *series {
 	}
 	for round := range rounds {
 		order := slices.Clone(l.setUps)
+		if l.sessions > 1 {
+			order = append(order, atRest)
+		}
 		rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 		seed := rand.Uint64()
 		for _, setUp := range order {
-			m := l.turn(t, setUp, seed, during)
+			var m turn
+			if setUp == atRest {
+				m = l.rest(t, during)
+			} else {
+				m = l.turn(t, setUp, seed, during)
+			}
 			m.Round = round
 			s.Turns = append(s.Turns, m)
 		}
@@ -57,8 +71,17 @@ func (l *load) run(t *testing.T, rounds int, during time.Duration) *series {
 	return s
 }
 
+// rest lets the gateway be.
+func (l *load) rest(t *testing.T, during time.Duration) turn {
+	t.Helper()
+	began, from := time.Now(), processor.OfProcess(t, l.gateway.Pid())
+	<-time.After(during)
+	return turn{SetUp: atRest, Lasted: time.Since(began), CPU: processor.OfProcess(t, l.gateway.Pid()) - from}
+}
+
 // A reading is what is accounted to processes at one moment.
 type reading struct {
+	at              time.Time
 	counts          counts
 	gateway, server time.Duration
 	ticks           time.Duration // of the gateway, by the coarser account
@@ -70,6 +93,7 @@ func (l *load) read(t *testing.T, setUp string) reading {
 	var r reading
 	// Asking for the counts takes a moment, which is halved.
 	before := processor.OfProcess(t, pid)
+	r.at = time.Now()
 	r.counts = l.app.counted(t, setUp)
 	after := processor.OfProcess(t, pid)
 	r.gateway = before + (after-before)/2
@@ -99,7 +123,7 @@ func (l *load) turn(t *testing.T, setUp string, seed uint64, during time.Duratio
 	seen := client.wait()
 	to := l.read(t, setUp)
 	m := turn{
-		SetUp: setUp, Requests: to.counts.Requests - from.counts.Requests,
+		SetUp: setUp, Lasted: to.at.Sub(from.at), Requests: to.counts.Requests - from.counts.Requests,
 		CPU: to.gateway - from.gateway, AuthCPU: to.server - from.server, Outcome: seen,
 	}
 	l.checkAnswers(t, setUp, seen, to.counts.since(before))

@@ -2,64 +2,62 @@ package session
 
 import (
 	"context"
+	"maps"
 	"slices"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
 const (
-	// askAhead is how long before an identity is no longer good it is put on the list of
-	// those to be asked for: long enough for the directory to answer in time, so that no
-	// request waits for it.
+	// askAhead is how long before an identity is no longer good the directory is asked
+	// in the background: long enough for it to answer in time, so that no request waits.
 	askAhead = 10 * time.Second
 
-	// askEvery is the longest time until the directory is asked for who is on the list.
+	// askEvery is the longest time until that is done for whoever it is time for.
 	askEvery = time.Second
 
-	// askAtOnce is how many subjects are in one question.
+	// askAtOnce is how many subjects are in one question, which costs the directory a
+	// fraction of as many questions.
 	askAtOnce = 64
+
+	// askUnused is how often it is done for a check that nobody has used since: after
+	// some minutes a visitor has gone, and is asked for when they are back.
+	askUnused = 4
 )
 
-// asking is the list of those to be asked for: the subjects of checks that are in use.
-// One question about many costs the directory a fraction of many questions.
-type asking struct {
-	mu       sync.Mutex
-	subjects map[string][]digest // and the checks to be renewed with the answer
-}
-
-func (a *asking) add(subject string, d digest) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.subjects == nil {
-		a.subjects = make(map[string][]digest)
+// toAsk returns the checks whose subjects are to be asked for now, by subject.
+func (c *cache) toAsk(now time.Time) map[string][]digest {
+	list := make(map[string][]digest)
+	at, vouched := c.at(now), c.vouched.Load()
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.RLock()
+		for i := range s.entries {
+			e := &s.entries[i]
+			if at < e.due-askAhead || atomic.LoadInt32(&e.unused) >= askUnused || e.standing(at, vouched) == stale ||
+				e.visitor.Identity.within(identityRefresh-askAhead, now) {
+				continue
+			}
+			atomic.AddInt32(&e.unused, 1)
+			list[e.visitor.Subject] = append(list[e.visitor.Subject], e.digest)
+		}
+		s.mu.RUnlock()
 	}
-	a.subjects[subject] = append(a.subjects[subject], d)
+	return list
 }
 
-// take returns the list, which is the caller's now.
-func (a *asking) take() map[string][]digest {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	taken := a.subjects
-	a.subjects = nil
-	return taken
-}
-
-// askListed asks the directory who is on the list, and renews the checks of all who are
-// as they were. Whoever could not be asked for is asked for by a request, when that is due.
-func (s *Sessions) askListed(ctx context.Context) {
-	listed := s.asking.take()
-	subjects := make([]string, 0, len(listed))
-	for subject := range listed {
-		subjects = append(subjects, subject)
-	}
-	for few := range slices.Chunk(subjects, askAtOnce) {
+// askAround asks the directory for the subjects of checks in use whose identities will
+// not be good for much longer, and renews the checks of all who are as they were. Whoever
+// could not be asked for is asked for by a request, when that is due.
+func (s *Sessions) askAround(ctx context.Context) {
+	list := s.cache.toAsk(s.now())
+	for few := range slices.Chunk(slices.Collect(maps.Keys(list)), askAtOnce) {
 		found, err := s.askAllAgain(ctx, few...)
 		if err != nil {
 			return
 		}
 		for subject, identity := range found {
-			s.answered(ctx, identity, listed[subject])
+			s.answered(ctx, identity, list[subject])
 		}
 	}
 }
@@ -80,6 +78,6 @@ func (s *Sessions) answered(ctx context.Context, found Identity, checks []digest
 		}
 		v := previous.copy()
 		v.Identity.At = found.At
-		s.cache.renew(d, previous, v, s.due(v, askAhead))
+		s.cache.renew(d, previous, v, s.due(v))
 	}
 }

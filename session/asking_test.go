@@ -37,52 +37,67 @@ func TestManySubjectsAreAskedForAtOnce(t *testing.T) {
 	}
 }
 
-// The directory hangs while it is asked for who is on the list.
+// Whoever comes back within some minutes was asked for meanwhile, and does not wait.
 func TestNoRequestWaitsForTheDirectory(t *testing.T) {
-	h := newEmbeddedHouse(t)
-	n := h.follower()
-	_, token := n.begin("ann")
-	n.wantOK("first sight", token)
-	n.pass(45 * time.Second)
-	h.people.asked = 0
-	for range 8 { // nobody asks for whoever is on the list
-		h.clock.pass(time.Second)
-		must(t, n.ReadJournal(t.Context()))
-		n.wantOK("in use", token)
-	}
-	if got := h.people.asked; got != 0 {
-		t.Errorf("requests asked the directory %d times within a minute, want never", got)
-	}
-	n.AskListed(t.Context())
-	if got := h.people.asked; got != 1 {
-		t.Errorf("the directory was asked %d times for one subject, want once", got)
-	}
-	n.AskListed(t.Context())
-	h.people.asked = 0
-	n.busy(40*time.Second, token)
-	if got := h.people.asked; got != 0 {
-		t.Errorf("the directory was asked %d times within a minute of its answer, want never", got)
+	for _, pause := range []time.Duration{20 * time.Second, 55 * time.Second, 2 * time.Minute, 200 * time.Second} {
+		t.Run(pause.String(), func(t *testing.T) {
+			h := newEmbeddedHouse(t)
+			n := h.follower()
+			_, token := n.begin("ann")
+			n.wantOK("first sight", token)
+			h.people.asked = 0
+			n.pass(pause)
+			if got, want := h.people.asked, int(pause/(54*time.Second)); got < want || got > want+1 {
+				t.Errorf("the directory was asked %d times meanwhile, want %d", got, want)
+			}
+			h.people.asked = 0
+			n.wantOK("back", token)
+			if got := h.people.asked; got != 0 {
+				t.Errorf("a request asked the directory %d times, want never", got)
+			}
+		})
 	}
 }
 
-// Nobody asks for whoever is on the list: a request does when the minute is over.
-func TestSubjectWhoIsListedInVainIsAskedFor(t *testing.T) {
+func TestNobodyIsAskedForForLongWhoHasGone(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	n, busy := h.follower(), 0
+	_, anns := n.begin("ann")
+	_, bobs := n.begin("bob")
+	n.wantOK("first sight", anns)
+	n.wantOK("first sight", bobs)
+	n.busy(5*time.Minute, bobs)
+	h.people.mu.Lock()
+	h.people.seen = func(subjects []string) {
+		for _, subject := range subjects {
+			if subject == "ann" {
+				t.Error("ann was asked for, who has gone")
+			}
+			busy++
+		}
+	}
+	h.people.mu.Unlock()
+	n.busy(3*time.Minute, bobs)
+	if busy < 3 {
+		t.Errorf("bob was asked for %d times in three minutes, want once in each", busy)
+	}
+}
+
+func TestSubjectOutOfDateIsAskedForByARequest(t *testing.T) {
 	h := newEmbeddedHouse(t)
 	n := h.follower()
 	_, token := n.begin("ann")
 	n.wantOK("first sight", token)
 	h.people.change("ann", func(id *session.Identity) { id.Groups = nil })
-	for range 61 {
-		h.clock.pass(time.Second)
-		must(t, n.ReadJournal(t.Context()))
-		n.wantOK("in use", token)
-	}
+	n.passWithoutAnswers(59 * time.Second)
+	n.wantOK("in use", token)
+	n.passWithoutAnswers(2 * time.Second)
 	if got := n.wantOK("after a minute", token).Identity.Groups; len(got) != 0 {
 		t.Errorf("groups a minute after the change = %q, want none", got)
 	}
 }
 
-func TestChangeIsFoundByAskingForWhoIsListed(t *testing.T) {
+func TestChangeIsFoundByAskingAround(t *testing.T) {
 	h := newEmbeddedHouse(t)
 	n, other := h.follower(), h.follower()
 	_, anns := n.begin("ann")
@@ -92,13 +107,8 @@ func TestChangeIsFoundByAskingForWhoIsListed(t *testing.T) {
 	h.people.change("ann", func(id *session.Identity) { id.Groups = []string{"guests"} })
 	h.people.remove("bob")
 	n.busy(4*time.Second, anns, bobs)
-	n.pass(time.Second)
-	n.wantOK("listed", anns)
-	_, err := n.Check(t.Context(), bobs, site)
-	if err != nil {
-		t.Errorf("bob, who is listed and not asked for yet: %v", err)
-	}
-	n.pass(time.Second) // and now they have been asked for
+	n.pass(2 * time.Second)
+	h.people.fail(errors.New("directory away")) // no request asks
 	if got := n.wantOK("asked for", anns).Identity.Groups; len(got) != 1 || got[0] != "guests" {
 		t.Errorf("ann's groups = %q, want guests", got)
 	}
@@ -111,7 +121,7 @@ func TestChangeIsFoundByAskingForWhoIsListed(t *testing.T) {
 
 // The directory answers, then the subject is changed and all nodes are told, then the
 // answer arrives.
-func TestAnswerAboutTheListedDoesNotUndoAChange(t *testing.T) {
+func TestAnswerInTheBackgroundDoesNotUndoAChange(t *testing.T) {
 	for name, between := range map[string]func(n *node, token string){
 		"read again meanwhile": func(n *node, token string) { n.wantOK("meanwhile", token) },
 		"not read again":       func(*node, string) {},
@@ -121,8 +131,8 @@ func TestAnswerAboutTheListedDoesNotUndoAChange(t *testing.T) {
 			n, other := h.follower(), h.node()
 			_, token := n.begin("ann")
 			n.wantOK("first sight", token)
-			n.pass(52 * time.Second)
-			n.wantOK("listed", token)
+			n.pass(48 * time.Second)
+			n.passWithoutAnswers(4 * time.Second)
 			asked := false
 			h.people.after = func() {
 				asked = true
@@ -134,7 +144,7 @@ func TestAnswerAboutTheListedDoesNotUndoAChange(t *testing.T) {
 				})
 				between(n, token)
 			}
-			n.AskListed(t.Context())
+			n.AskAround(t.Context())
 			if !asked {
 				t.Fatal("the directory was not asked: this proves nothing")
 			}
@@ -149,7 +159,7 @@ func TestAnswerAboutTheListedDoesNotUndoAChange(t *testing.T) {
 	}
 }
 
-func TestListedSubjectsOfADirectoryThatIsAwayGoOn(t *testing.T) {
+func TestDirectoryThatIsAwayIsAskedInTheBackgroundNowAndThen(t *testing.T) {
 	h := newEmbeddedHouse(t)
 	n := h.follower()
 	_, token := n.begin("ann")
@@ -166,4 +176,23 @@ func TestListedSubjectsOfADirectoryThatIsAwayGoOn(t *testing.T) {
 	if got := n.wantOK("the directory is back", token).Identity.Groups; len(got) != 0 {
 		t.Errorf("groups = %q, want none", got)
 	}
+}
+
+// Somebody's session ends while the directory is asked who they are.
+func TestAnswerInTheBackgroundBringsNobodyBack(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	n := h.follower()
+	v, token := n.begin("ann")
+	n.wantOK("before", token)
+	n.passWithoutAnswers(52 * time.Second)
+	asked := false
+	h.people.after = func() {
+		asked = true
+		must(t, n.End(t.Context(), "ann", v.ID))
+	}
+	n.AskAround(t.Context())
+	if !asked {
+		t.Error("the directory was not asked: this proves nothing")
+	}
+	n.wantRefused("afterwards", token, session.ErrEnded)
 }

@@ -55,6 +55,7 @@ type cacheEntry struct {
 	digest           digest
 	visitor          *Visitor
 	session, subject uint64 // hashes of their IDs: forget reads them and not the visitor
+	unused           int32  // how often the subject was asked for since the check was used; atomic
 	validity
 }
 
@@ -86,8 +87,14 @@ func newCache(capacity int, base time.Time) *cache {
 
 func (c *cache) shard(d digest) *cacheShard { return &c.shards[d.sum%uint64(len(c.shards))] }
 
-// get returns the visitor last seen with a token, and what the check is worth at now.
-func (c *cache) get(d digest, now time.Time) (*Visitor, standing) {
+// use returns the visitor last seen with a token, and what the check is worth at now. It
+// is for those who come with the token.
+func (c *cache) use(d digest, now time.Time) (*Visitor, standing) { return c.find(d, now, true) }
+
+// get is use by somebody else.
+func (c *cache) get(d digest, now time.Time) (*Visitor, standing) { return c.find(d, now, false) }
+
+func (c *cache) find(d digest, now time.Time, used bool) (*Visitor, standing) {
 	at, vouched := c.at(now), c.vouched.Load()
 	s := c.shard(d)
 	s.mu.RLock()
@@ -97,15 +104,23 @@ func (c *cache) get(d digest, now time.Time) (*Visitor, standing) {
 		return nil, stale
 	}
 	e := &s.entries[i]
-	switch {
-	case at < e.fresh:
-		return e.visitor, good
-	case vouched == nil || e.began < vouched.from || at >= vouched.until || at >= e.lasts:
-		return e.visitor, stale
-	case at >= e.due:
-		return e.visitor, due
+	if used && atomic.LoadInt32(&e.unused) != 0 { // others may read it, too: no write without need
+		atomic.StoreInt32(&e.unused, 0)
 	}
-	return e.visitor, good
+	return e.visitor, e.standing(at, vouched)
+}
+
+// standing returns what a check is worth at a time, by what the journal vouches for.
+func (v *validity) standing(at time.Duration, vouched *vouched) standing {
+	switch {
+	case at < v.fresh:
+		return good
+	case vouched == nil || v.began < vouched.from || at >= vouched.until || at >= v.lasts:
+		return stale
+	case at >= v.due:
+		return due
+	}
+	return good
 }
 
 // at returns a time as entries have it.
@@ -137,7 +152,7 @@ func (c *cache) put(d digest, v *Visitor, valid validity, since uint64) bool {
 	if c.history.holds(v, since) {
 		return false
 	}
-	e := cacheEntry{d, v, hashOf(v.ID), hashOf(v.Subject), valid}
+	e := cacheEntry{digest: d, visitor: v, session: hashOf(v.ID), subject: hashOf(v.Subject), validity: valid}
 	if i, ok := s.index[d.sum]; ok {
 		s.entries[i] = e
 		return true

@@ -34,7 +34,7 @@ func (s *Sessions) Check(ctx context.Context, token, audience string) (*Visitor,
 		return nil, ErrNone
 	}
 	d := digestOf(token)
-	v, standing := s.cache.get(d, s.now())
+	v, standing := s.cache.use(d, s.now())
 	if standing != good {
 		var err error
 		if v, err = s.recheck(ctx, d, v, token, audience); err != nil {
@@ -173,9 +173,9 @@ func (s *Sessions) renewOrLook(ctx context.Context, d digest, previous *Visitor,
 	if standing != due {
 		return s.look(ctx, previous, id)
 	}
-	v, due, err := s.renew(ctx, d, previous)
+	v, err := s.renew(ctx, previous)
 	if err == nil && v != nil {
-		s.cache.renew(d, previous, v, due)
+		s.cache.renew(d, previous, v, s.due(v))
 	}
 	return nil, err
 }
@@ -186,12 +186,12 @@ func (s *Sessions) renewOrLook(ctx context.Context, d digest, previous *Visitor,
 // idle limit. Adding to began, rather than taking the session's end, keeps the reading
 // of the monotonic clock.
 func (s *Sessions) keep(d digest, v *Visitor, began time.Time, since uint64) bool {
-	at, left := s.cache.at(began), v.endsAt().Sub(began)
+	at, left, due := s.cache.at(began), v.endsAt().Sub(began), s.due(v)
 	valid := validity{
 		began: at,
-		fresh: min(at+min(s.o.CheckInterval, v.Idle/seenParts, left), s.due(v, 0)),
+		fresh: min(at+min(s.o.CheckInterval, v.Idle/seenParts, left), due),
 		lasts: at + min(lastingMost-rand.N(lastingMost/5), left), // not all in step
-		due:   s.due(v, askAhead),
+		due:   due,
 	}
 	if s.journal.inDoubt(v) {
 		valid.lasts = valid.fresh
@@ -199,45 +199,39 @@ func (s *Sessions) keep(d digest, v *Visitor, began time.Time, since uint64) boo
 	return s.cache.put(d, v, valid, since)
 }
 
-// due returns when a check that lasts is to be renewed: when it is to be noted that the
-// session is in use, or so long ahead of when the subject has to be asked for.
-func (s *Sessions) due(v *Visitor, ahead time.Duration) time.Duration {
+// due returns when a check that lasts is to be renewed: when it is to be asked who
+// the subject is, or to be noted that the session is in use.
+func (s *Sessions) due(v *Visitor) time.Duration {
 	now := s.now()
 	at := s.cache.at(now)
 	if !v.Identity.within(identityRefresh, now) {
 		return at
 	}
-	return at + min(identityRefresh-now.Sub(v.Identity.At)-ahead, v.Idle/seenParts-now.Sub(v.LastSeenAt))
+	return at + min(identityRefresh-now.Sub(v.Identity.At), v.Idle/seenParts-now.Sub(v.LastSeenAt))
 }
 
-// renew does what is due of a session whose record has not changed: it has the subject
-// asked for, or does so itself where that cannot wait, and notes that the session is in
-// use. It returns the visitor as they are now, and when something is due again; or nil if
-// the subject has changed and the store has to be asked.
-func (s *Sessions) renew(ctx context.Context, d digest, previous *Visitor) (v *Visitor, due time.Duration, err error) {
-	v = previous.copy()
-	ahead := askAhead
-	switch now := s.now(); {
-	case !v.Identity.within(identityRefresh, now):
+// renew does what is due of a session whose record has not changed: it asks who the
+// subject is, unless that was done in the background (see askAround), and notes that the
+// session is in use. It returns the visitor as they are now, or nil if the subject has
+// changed and the store has to be asked.
+func (s *Sessions) renew(ctx context.Context, previous *Visitor) (*Visitor, error) {
+	v := previous.copy()
+	if !v.Identity.within(identityRefresh, s.now()) {
 		found, err := s.askAgain(ctx, v.Subject)
 		switch {
 		case err != nil:
 			v.Identity.At = s.askedInVain()
-			ahead = 0
 		case found.equal(v.Identity):
 			v.Identity.At = found.At
 		default:
 			_, err := s.identityIs(ctx, found)
-			return nil, 0, err
+			return nil, err
 		}
-	case !v.Identity.within(identityRefresh-askAhead, now):
-		s.asking.add(v.Subject, d)
-		ahead = 0
 	}
 	if now := s.now(); v.unnoted(now) {
-		err = s.note(ctx, &v.Session, now)
+		return v, s.note(ctx, &v.Session, now)
 	}
-	return v, s.due(v, ahead), err
+	return v, nil
 }
 
 // look does the work of check. previous is the visitor of an earlier check, or

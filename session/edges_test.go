@@ -135,6 +135,7 @@ type people struct {
 	hang  bool   // until the question is given up
 	asked int    // how often
 	after func() // called once, between reading and answering
+	seen  func(subjects []string)
 }
 
 func (p *people) set(id session.Identity) {
@@ -172,6 +173,9 @@ func (p *people) fail(err error) {
 func (p *people) Of(ctx context.Context, subjects ...string) (found []session.Identity, err error) {
 	p.mu.Lock()
 	p.asked++
+	if p.seen != nil {
+		p.seen(subjects)
+	}
 	for _, subject := range subjects {
 		if id, ok := p.all[subject]; ok {
 			found = append(found, id)

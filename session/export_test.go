@@ -52,8 +52,8 @@ func (s *Sessions) ReadJournal(ctx context.Context) error { return s.readJournal
 // WriteSeen writes what is to be noted, as Follow does.
 func (s *Sessions) WriteSeen(ctx context.Context) error { return s.writeSeen(ctx) }
 
-// AskListed asks for who is listed, as Follow does.
-func (s *Sessions) AskListed(ctx context.Context) { s.askListed(ctx) }
+// AskAround asks for who it is time for, as Follow does.
+func (s *Sessions) AskAround(ctx context.Context) { s.askAround(ctx) }
 
 // FollowByHand is Follow for a test that reads and writes by itself.
 func (s *Sessions) FollowByHand() { s.following.Store(true) }

@@ -28,7 +28,7 @@ func (n *node) readsOn() {
 	n.h.t.Helper()
 	must(n.h.t, n.ReadJournal(n.h.t.Context()))
 	must(n.h.t, n.WriteSeen(n.h.t.Context()))
-	n.AskListed(n.h.t.Context())
+	n.AskAround(n.h.t.Context())
 }
 
 // pass lets time pass, while n reads the journal: every second, or where that would be
@@ -42,6 +42,16 @@ func (n *node) pass(d time.Duration) {
 	for ; d > 0; d -= every {
 		n.h.clock.pass(min(d, every))
 		n.readsOn()
+	}
+}
+
+// passWithoutAnswers is pass with a directory that does not answer in time: whoever is
+// asked for in the background is asked for by a request.
+func (n *node) passWithoutAnswers(d time.Duration) {
+	n.h.t.Helper()
+	for ; d > 0; d -= time.Second {
+		n.h.clock.pass(time.Second)
+		must(n.h.t, n.ReadJournal(n.h.t.Context()))
 	}
 }
 
@@ -136,7 +146,7 @@ func TestRenewingBringsNobodyBack(t *testing.T) {
 	n := h.follower()
 	v, token := n.begin("ann")
 	n.wantOK("before", token)
-	n.pass(70 * time.Second)
+	n.passWithoutAnswers(70 * time.Second)
 	asked := false
 	h.people.after = func() {
 		asked = true
@@ -390,7 +400,7 @@ func TestRenewedCheckIsGoodNoLongerThanTheJournal(t *testing.T) {
 	n, other := h.follower(), h.node()
 	v, token := n.begin("ann")
 	n.wantOK("first sight", token)
-	n.pass(61 * time.Second)
+	n.passWithoutAnswers(61 * time.Second)
 	other.store.mute.Store(true)
 	n.store.away.Store(true)
 	must(t, other.End(t.Context(), "ann", v.ID))

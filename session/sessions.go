@@ -60,7 +60,6 @@ type Sessions struct {
 	journal   journal
 	following atomic.Bool // whether what was seen is written
 	seen      seen
-	asking    asking
 	checkedAt atomic.Int64 // when a check was made or renewed last, in time since the base of the cache
 
 	refusedAt atomic.Pointer[time.Time] // when the directory failed last

@@ -39,7 +39,7 @@ func (s *Sessions) Follow(ctx context.Context, report func(error)) (wait func())
 	s.following.Store(true)
 	working.Go(func() { s.followJournal(ctx, report) })
 	working.Go(func() { s.followSeen(ctx, report) })
-	working.Go(func() { s.followListed(ctx) })
+	working.Go(func() { s.followIdentities(ctx) })
 	return working.Wait
 }
 
@@ -73,11 +73,11 @@ func (s *Sessions) followSeen(ctx context.Context, report func(error)) {
 	_ = within(context.WithoutCancel(ctx), s.writeSeen)
 }
 
-// followListed asks for who is listed. A directory that fails is no news here: it is what
-// checks go on without.
-func (s *Sessions) followListed(ctx context.Context) {
+// followIdentities asks who subjects are. A directory that fails is no news here: checks go
+// on without it.
+func (s *Sessions) followIdentities(ctx context.Context) {
 	for rest(ctx, askEvery) {
-		s.askListed(ctx)
+		s.askAround(ctx)
 	}
 }
 
