@@ -21,6 +21,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -33,6 +34,8 @@ var (
 	rounds   = flag.Int("rounds", 1, "turns of each kind that are measured")
 	table    = flag.Bool("table", false, "print a table")
 	profiles = flag.String("profiles", "", "folder for processor profiles of the gateways")
+	only     = flag.String("only", "", "measure only the turns whose names match this expression, as in 'embedded.*passkey'")
+	against  = flag.String("against", "", "path of another gateway, such as that of the last release, to be measured in turns with this one")
 	most     = flag.Float64("most", 0, "fail if a passkey sign-in costs the gateway with Redis and PostgreSQL more than this, times a verification and a signature; 0: judge no figure")
 )
 
@@ -73,13 +76,9 @@ func TestEverybodySignsInHoweverManyTryAtOnce(t *testing.T) {
 	for _, n := range crowds {
 		users = max(users, n)
 	}
-	sites := []*site{newEmbedded(t), newShared(t)}
-	var turns []turn
+	sites, turns := plan(t, crowds)
 	for _, s := range sites {
 		s.open(t, users)
-		for _, n := range crowds {
-			turns = append(turns, turn{s, true, n}, turn{s, false, n})
-		}
 	}
 	results := make(map[turn][]result)
 	for round := range *rounds + 1 {
@@ -106,11 +105,53 @@ func TestEverybodySignsInHoweverManyTryAtOnce(t *testing.T) {
 	}
 }
 
+// plan returns the turns that the flags ask for, and the sites where they are.
+func plan(t *testing.T, crowds []int) (sites []*site, turns []turn) {
+	t.Helper()
+	wanted, err := regexp.Compile(*only)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, state := range states {
+		for _, binary := range binaries() {
+			at := &site{name: state.name, embedded: state.embedded, binary: binary}
+			if binary != "" {
+				at.name += " (against)"
+			}
+			before := len(turns)
+			for _, n := range crowds {
+				for _, passkey := range []bool{true, false} {
+					if u := (turn{at, passkey, n}); wanted.MatchString(u.String()) {
+						turns = append(turns, u)
+					}
+				}
+			}
+			if len(turns) > before {
+				state.prepare(t, at)
+				sites = append(sites, at)
+			}
+		}
+	}
+	if len(turns) == 0 {
+		t.Fatalf("-only %q: there is no such turn", *only)
+	}
+	return sites, turns
+}
+
+// binaries returns the gateways that are measured; the empty path is that of this
+// repository.
+func binaries() []string {
+	if *against == "" {
+		return []string{""}
+	}
+	return []string{"", *against}
+}
+
 // judge holds passkey sign-ins at the shared site to the flag.
 func judge(t *testing.T, turns []turn, results map[turn][]result) {
 	t.Helper()
 	for _, u := range turns {
-		if !u.passkey || u.site.embedded {
+		if !u.passkey || u.site.embedded || u.site.binary != "" {
 			continue
 		}
 		if got := middle(results[u], result.ratio); got > *most {

@@ -7,28 +7,32 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
-// profile has the gateway write down where it spends its processor time for some
-// seconds from now on, if the flag says so. stop waits for that, so that it has a
-// turn to itself. Turns that are shorter are profiled with what comes after them.
+// profile has the gateway write down where it spends its processor time, and where it
+// allocates, for some seconds from now on, if the flag says so. stop waits for that, so
+// that it has a turn to itself. Turns that are shorter are profiled with what comes
+// after them.
 func (u turn) profile(t *testing.T) (stop func()) {
 	t.Helper()
 	if *profiles == "" {
 		return func() {}
 	}
-	written := make(chan error, 1)
-	go func() { written <- u.writeProfile() }()
-	return func() {
-		if err := <-written; err != nil {
-			t.Errorf("%v: writing a profile: %v", u, err)
-		}
+	var writing sync.WaitGroup
+	for _, kind := range []string{"profile", "allocs"} {
+		writing.Go(func() {
+			if err := u.writeProfile(kind); err != nil {
+				t.Errorf("%v: writing a profile: %v", u, err)
+			}
+		})
 	}
+	return writing.Wait
 }
 
-func (u turn) writeProfile() error {
-	response, err := http.Get("http://" + u.site.gateway.AdminAddr + "/debug/pprof/profile?seconds=3")
+func (u turn) writeProfile(kind string) error {
+	response, err := http.Get("http://" + u.site.gateway.AdminAddr + "/debug/pprof/" + kind + "?seconds=3")
 	if err != nil {
 		return err
 	}
@@ -36,7 +40,7 @@ func (u turn) writeProfile() error {
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("status %d", response.StatusCode)
 	}
-	name := strings.NewReplacer(", ", "-", " ", "-").Replace(u.String()) + ".pprof"
+	name := strings.NewReplacer(", ", "-", " ", "-").Replace(u.String()) + "." + kind + ".pprof"
 	file, err := os.Create(filepath.Join(*profiles, name))
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 type site struct {
 	name      string
 	embedded  bool
+	binary    string               // of the gateway; empty: that of this repository
 	option    string               // store and directory, in the gateway's configuration
 	directory *directory.Directory // another hand at the gateway's
 	gateway   *testbed.Gateway
@@ -33,38 +34,43 @@ type person struct {
 	key         *authenticator.Authenticator
 }
 
-// newEmbedded returns a site with its state in files of this machine.
-func newEmbedded(t *testing.T) *site {
-	dir := t.TempDir()
-	file := filepath.Join(dir, "directory.db")
-	return &site{
-		name: "embedded state", embedded: true,
-		option:    "store embedded:" + filepath.Join(dir, "store.db") + "\n\t\tdirectory embedded:" + file,
-		directory: directory.NewSQLite(directory.SQLiteOptions{Path: file}),
-	}
+// states are where sites keep their state, and how it is made ready.
+var states = []struct {
+	name     string
+	embedded bool
+	prepare  func(t *testing.T, s *site)
+}{
+	{"embedded state", true, prepareEmbedded},
+	{"Redis and PostgreSQL", false, prepareShared},
 }
 
-// newShared returns a site with its state in Redis and PostgreSQL, which have their
-// default settings.
-func newShared(t *testing.T) *site {
+// prepareEmbedded has s keep its state in files of this machine.
+func prepareEmbedded(t *testing.T, s *site) {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "directory.db")
+	s.option = "store embedded:" + filepath.Join(dir, "store.db") + "\n\t\tdirectory embedded:" + file
+	s.directory = directory.NewSQLite(directory.SQLiteOptions{Path: file})
+}
+
+// prepareShared has s keep its state in Redis and PostgreSQL, which have their default
+// settings.
+func prepareShared(t *testing.T, s *site) {
 	t.Helper()
 	where := directorytest.StartPostgres(t).NewDatabase()
 	d, err := directory.NewPostgres(directory.PostgresOptions{URL: where})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &site{
-		name:      "Redis and PostgreSQL",
-		option:    "store " + storetest.StartRedis(t).URL() + "\n\t\tdirectory " + where,
-		directory: d,
-	}
+	s.option = "store " + storetest.StartRedis(t).URL() + "\n\t\tdirectory " + where
+	s.directory = d
 }
 
 // open starts the gateway, and gives it so many users.
 func (s *site) open(t *testing.T, users int) {
 	t.Helper()
 	s.letters = newLetters(t)
-	s.gateway = testbed.Prepare(t, testbed.Options{Quiet: true, Caddyfile: `{
+	s.gateway = testbed.Prepare(t, testbed.Options{Binary: s.binary, Quiet: true, Caddyfile: `{
 	` + testbed.TrustPrograms + `
 	doorward {
 		secret mJ4pXc8uWq2ZtR7bLk1vYs6nDf3hGa9e
