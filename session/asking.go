@@ -1,10 +1,9 @@
 package session
 
 import (
+	"cmp"
 	"context"
-	"maps"
 	"slices"
-	"sync/atomic"
 	"time"
 )
 
@@ -13,71 +12,99 @@ const (
 	// in the background: long enough for it to answer in time, so that no request waits.
 	askAhead = 10 * time.Second
 
-	// askEvery is the longest time until that is done for whoever it is time for.
+	// askEvery is the longest time until that is done for whoever it is time for, and
+	// askRound how long it goes on before it is looked again who that is.
 	askEvery = time.Second
+	askRound = 5 * time.Second
 
-	// askAtOnce is how many subjects are in one question, which costs the directory a
-	// fraction of as many questions.
-	askAtOnce = 64
-
-	// askUnused is how often it is done for a check that nobody has used since: after
-	// some minutes a visitor has gone, and is asked for when they are back.
-	askUnused = 4
+	// askMost is how many subjects are in one question at most, which costs the directory
+	// a fraction of as many questions.
+	askMost = 64
 )
 
-// toAsk returns the checks whose subjects are to be asked for now, by subject.
-func (c *cache) toAsk(now time.Time) map[string][]digest {
-	list := make(map[string][]digest)
+// asking is how the directory is asked in the background. That it fails to answer for
+// many at once, or in time, says nothing of what it does for one: requests go on asking.
+type asking struct {
+	atOnce int       // subjects in one question; fewer after one that failed
+	failed time.Time // when one did
+}
+
+// A question is about the subject of a check.
+type question struct {
+	digest  digest
+	visitor *Visitor
+	due     time.Duration
+}
+
+// questions returns those that are to be asked now, the most pressing first. Nobody is
+// asked for whose check has come to its end: some minutes after a visitor has gone.
+func (c *cache) questions(now time.Time) []question {
+	var list []question
 	at, vouched := c.at(now), c.vouched.Load()
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.RLock()
 		for i := range s.entries {
 			e := &s.entries[i]
-			if at < e.due-askAhead || atomic.LoadInt32(&e.unused) >= askUnused || e.standing(at, vouched) == stale ||
-				e.visitor.Identity.within(identityRefresh-askAhead, now) {
-				continue
+			if at >= e.due-askAhead && e.standing(at, vouched) != stale && !e.visitor.Identity.within(identityRefresh-askAhead, now) {
+				list = append(list, question{e.digest, e.visitor, e.due})
 			}
-			atomic.AddInt32(&e.unused, 1)
-			list[e.visitor.Subject] = append(list[e.visitor.Subject], e.digest)
 		}
 		s.mu.RUnlock()
 	}
+	slices.SortFunc(list, func(a, b question) int { return cmp.Compare(a.due, b.due) })
 	return list
 }
 
-// askAround asks the directory for the subjects of checks in use whose identities will
-// not be good for much longer, and renews the checks of all who are as they were. Whoever
-// could not be asked for is asked for by a request, when that is due.
+// askAround asks the directory for the subjects of checks whose identities will not be
+// good for much longer, and renews the checks. Whoever could not be asked for is asked for
+// by a request, when that is due.
 func (s *Sessions) askAround(ctx context.Context) {
-	list := s.cache.toAsk(s.now())
-	for few := range slices.Chunk(slices.Collect(maps.Keys(list)), askAtOnce) {
-		found, err := s.askAllAgain(ctx, few...)
-		if err != nil {
+	a, now := &s.asking, s.now()
+	if now.Sub(a.failed).Abs() < directoryRest || s.directoryRests(now) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, askRound)
+	defer cancel()
+	for list := s.cache.questions(now); len(list) > 0 && ctx.Err() == nil; {
+		n := min(len(list), a.atOnce)
+		if err := s.askFor(ctx, list[:n]); err != nil {
+			a.atOnce, a.failed = max(a.atOnce/2, 1), s.now()
 			return
 		}
-		for subject, identity := range found {
-			s.answered(ctx, identity, list[subject])
-		}
+		a.atOnce = min(2*a.atOnce, askMost)
+		list = list[n:]
 	}
 }
 
-// answered renews the checks of a subject whom the directory says to be who they were. If
-// they are not, they have changed, here or there, since one of the two was read.
-func (s *Sessions) answered(ctx context.Context, found Identity, checks []digest) {
-	for _, d := range checks {
-		previous, standing := s.cache.get(d, s.now())
-		if standing == stale {
-			continue
-		}
-		if !found.equal(previous.Identity) {
-			if now, err := s.ask(ctx, found.Subject); err == nil && !now.equal(previous.Identity) {
-				_, _ = s.identityIs(ctx, now) // who cannot be told finds out when they ask
-			}
-			return
-		}
-		v := previous.copy()
-		v.Identity.At = found.At
-		s.cache.renew(d, previous, v, s.due(v))
+// askFor asks one question about several subjects. It fails if the directory does not
+// answer, if one of them has changed and that cannot be told, or if ctx ends.
+func (s *Sessions) askFor(ctx context.Context, list []question) error {
+	subjects := make([]string, len(list))
+	for i, q := range list {
+		subjects[i] = q.visitor.Subject
 	}
+	found, err := s.askAll(ctx, subjects...)
+	if err != nil {
+		return err
+	}
+	for _, q := range list {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if current, _ := s.cache.get(q.digest, s.now()); current != q.visitor {
+			continue // somebody has asked or looked since, and what they found is newer
+		}
+		identity := found[q.visitor.Subject]
+		if !identity.equal(q.visitor.Identity) {
+			if _, err := s.identityIs(ctx, identity); err != nil {
+				return err
+			}
+			continue // which dropped the check
+		}
+		v := q.visitor.copy()
+		v.Identity.At = identity.At
+		s.cache.renew(q.digest, q.visitor, v, s.due(v))
+	}
+	return nil
 }

@@ -1,9 +1,11 @@
 package session_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/doorward/doorward/session"
@@ -37,7 +39,8 @@ func TestManySubjectsAreAskedForAtOnce(t *testing.T) {
 	}
 }
 
-// Whoever comes back within some minutes was asked for meanwhile, and does not wait.
+// Whoever comes back within some minutes to a gateway that is in use was asked for
+// meanwhile, and does not wait.
 func TestNoRequestWaitsForTheDirectory(t *testing.T) {
 	for _, pause := range []time.Duration{20 * time.Second, 55 * time.Second, 2 * time.Minute, 200 * time.Second} {
 		t.Run(pause.String(), func(t *testing.T) {
@@ -61,25 +64,23 @@ func TestNoRequestWaitsForTheDirectory(t *testing.T) {
 
 func TestNobodyIsAskedForForLongWhoHasGone(t *testing.T) {
 	h := newEmbeddedHouse(t)
-	n, busy := h.follower(), 0
+	n := h.follower()
 	_, anns := n.begin("ann")
 	_, bobs := n.begin("bob")
 	n.wantOK("first sight", anns)
 	n.wantOK("first sight", bobs)
-	n.busy(5*time.Minute, bobs)
-	h.people.mu.Lock()
-	h.people.seen = func(subjects []string) {
+	asked := make(map[string]int)
+	h.people.heard = func(subjects []string) {
 		for _, subject := range subjects {
-			if subject == "ann" {
-				t.Error("ann was asked for, who has gone")
-			}
-			busy++
+			asked[subject]++
 		}
 	}
-	h.people.mu.Unlock()
-	n.busy(3*time.Minute, bobs)
-	if busy < 3 {
-		t.Errorf("bob was asked for %d times in three minutes, want once in each", busy)
+	n.busy(10*time.Minute, bobs)
+	if got := asked["ann"]; got < 3 || got > 6 {
+		t.Errorf("ann was asked for %d times in ten minutes after she had gone, want for five minutes", got)
+	}
+	if got := asked["bob"]; got < 10 || got > 12 {
+		t.Errorf("bob was asked for %d times in ten minutes, want once in each", got)
 	}
 }
 
@@ -167,8 +168,8 @@ func TestDirectoryThatIsAwayIsAskedInTheBackgroundNowAndThen(t *testing.T) {
 	h.people.fail(errors.New("directory away"))
 	h.people.asked = 0
 	n.busy(2*time.Minute, token)
-	if got := h.people.asked; got < 5 || got > 2*60/5 {
-		t.Errorf("a directory that is away was asked %d times in two minutes, want every five seconds at most", got)
+	if got := h.people.asked; got < 5 || got > 2*2*60/5 {
+		t.Errorf("a directory that is away was asked %d times in two minutes, want twice in five seconds at most", got)
 	}
 	h.people.fail(nil)
 	h.people.change("ann", func(id *session.Identity) { id.Groups = nil })
@@ -195,4 +196,148 @@ func TestAnswerInTheBackgroundBringsNobodyBack(t *testing.T) {
 		t.Error("the directory was not asked: this proves nothing")
 	}
 	n.wantRefused("afterwards", token, session.ErrEnded)
+}
+
+// The directory answers, and is gone before anybody can ask again.
+func TestAnswerThatSomebodyIsGoneIsNotLost(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	n := h.follower()
+	_, token := n.begin("ann")
+	n.wantOK("before", token)
+	n.passWithoutAnswers(52 * time.Second)
+	h.people.remove("ann")
+	h.people.after = func() { h.people.fail(errors.New("directory away")) }
+	n.AskAround(t.Context())
+	n.wantRefused("the directory said that she is gone", token, session.ErrEnded)
+}
+
+// What is written of an answer is when it was asked for, not when it came.
+func TestLateAnswerIsOld(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	n := h.follower()
+	_, token := n.begin("ann")
+	n.wantOK("before", token)
+	n.passWithoutAnswers(51 * time.Second)
+	asked := h.clock.Now()
+	h.people.after = func() { n.passWithoutAnswers(8 * time.Second) }
+	n.AskAround(t.Context())
+	if got := n.wantOK("after", token).Identity.At; !got.Equal(asked) {
+		t.Errorf("the answer is of %v, want %v", got, asked)
+	}
+}
+
+// singly is a directory that fails to answer for many at once.
+type singly struct{ *people }
+
+func (s singly) Of(ctx context.Context, subjects ...string) ([]session.Identity, error) {
+	if len(subjects) > 1 {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return s.people.Of(ctx, subjects...)
+}
+
+// All that is done in the background is done by Follow.
+func TestRemovedUserIsRefusedWhereQuestionsAboutManyFail(t *testing.T) {
+	for _, every := range []time.Duration{100 * time.Millisecond, 5 * time.Second, 20 * time.Second} {
+		t.Run("a request in "+every.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newBubbleHouse(t)
+				n := h.node(func(o *session.Options) { o.Identities = singly{h.people} })
+				defer n.follow(t)()
+				var tokens []string
+				for i := range 10 {
+					name := fmt.Sprintf("user%d", i)
+					h.people.set(session.Identity{Subject: name, Email: name + "@example.com"})
+					_, token := n.begin(name)
+					tokens = append(tokens, token)
+				}
+				stream, stop := n.Stream(t.Context(), n.wantOK("first sight", tokens[1]), site)
+				defer stop()
+				for range 45 * time.Second / every {
+					for _, token := range tokens {
+						n.wantOK("in use", token)
+					}
+					time.Sleep(every)
+				}
+				h.people.remove("user0")
+				h.people.remove("user1")
+				time.Sleep(50 * time.Second)
+				for range 25 * time.Second / every {
+					for _, token := range tokens[2:] {
+						n.wantOK("in use", token)
+					}
+					time.Sleep(every)
+				}
+				n.wantRefused("75 seconds after", tokens[0], session.ErrEnded)
+				if stream.Err() == nil {
+					t.Error("a stream of somebody who was removed goes on after 75 seconds")
+				}
+			})
+		})
+	}
+}
+
+// follow has n do what a node does in the background, until stop is called.
+func (n *node) follow(t *testing.T) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	wait := n.Follow(ctx, func(err error) {
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	return func() { cancel(); wait() }
+}
+
+// Nobody's check is made or renewed by a request for longer than the journal is read
+// without use.
+func TestJournalIsReadWhileSessionsAreUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newBubbleHouse(t)
+		n := h.node(func(o *session.Options) { o.Idle = 8 * time.Hour })
+		defer n.follow(t)()
+		_, token := n.begin("ann")
+		n.wantOK("first sight", token)
+		time.Sleep(5 * time.Second)
+		n.wantOK("the journal was read", token)
+		reads, asked := n.store.reads.Load(), h.people.asked
+		for range 220 {
+			time.Sleep(time.Second)
+			n.wantOK("in use", token)
+		}
+		if got := n.store.reads.Load() - reads; got != 0 {
+			t.Errorf("the store was asked %d times for a session in use, want never", got)
+		}
+		if got := h.people.asked - asked; got != 4 {
+			t.Errorf("the directory was asked %d times, want four times", got)
+		}
+	})
+}
+
+// Many have changed, and then the directory hangs.
+func TestDirectoryThatHangsHoldsUpOneRound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newBubbleHouse(t)
+		n := h.follower()
+		for i := range 64 {
+			name := fmt.Sprintf("user%d", i)
+			h.people.set(session.Identity{Subject: name, Email: name + "@example.com"})
+			_, token := n.begin(name)
+			n.wantOK("first sight", token)
+		}
+		n.passWithoutAnswers(52 * time.Second)
+		for i := range 64 {
+			h.people.change(fmt.Sprintf("user%d", i), func(id *session.Identity) { id.Groups = []string{"guests"} })
+		}
+		h.people.after = func() {
+			h.people.mu.Lock()
+			defer h.people.mu.Unlock()
+			h.people.hang = true
+		}
+		began := time.Now()
+		n.AskAround(t.Context())
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("a round took %v, want some seconds", took)
+		}
+	})
 }

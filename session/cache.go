@@ -38,6 +38,7 @@ type cache struct {
 	history history
 	base    time.Time // what the times of entries are counted from, with a monotonic reading
 	vouched atomic.Pointer[vouched]
+	usedAt  atomic.Int64 // when any check was made or used, to usedWithin
 }
 
 // vouched says which checks the journal vouches for: those that began at from or later,
@@ -55,7 +56,7 @@ type cacheEntry struct {
 	digest           digest
 	visitor          *Visitor
 	session, subject uint64 // hashes of their IDs: forget reads them and not the visitor
-	unused           int32  // how often the subject was asked for since the check was used; atomic
+	used             int64  // when a request came with the token, as a time of the cache, to usedWithin; atomic
 	validity
 }
 
@@ -78,6 +79,7 @@ const (
 
 func newCache(capacity int, base time.Time) *cache {
 	c := &cache{base: base}
+	c.usedAt.Store(int64(-2 * restAfter)) // never
 	for i := range c.shards {
 		c.shards[i].capacity = max(capacity/len(c.shards), 1)
 		c.shards[i].index = make(map[uint64]int)
@@ -87,11 +89,13 @@ func newCache(capacity int, base time.Time) *cache {
 
 func (c *cache) shard(d digest) *cacheShard { return &c.shards[d.sum%uint64(len(c.shards))] }
 
-// use returns the visitor last seen with a token, and what the check is worth at now. It
-// is for those who come with the token.
+// usedWithin is how exactly it is known when a check was used.
+const usedWithin = 10 * time.Second
+
+// use is get for a request that comes with the token.
 func (c *cache) use(d digest, now time.Time) (*Visitor, standing) { return c.find(d, now, true) }
 
-// get is use by somebody else.
+// get returns the visitor last seen with a token, and what the check is worth at now.
 func (c *cache) get(d digest, now time.Time) (*Visitor, standing) { return c.find(d, now, false) }
 
 func (c *cache) find(d digest, now time.Time, used bool) (*Visitor, standing) {
@@ -104,8 +108,9 @@ func (c *cache) find(d digest, now time.Time, used bool) (*Visitor, standing) {
 		return nil, stale
 	}
 	e := &s.entries[i]
-	if used && atomic.LoadInt32(&e.unused) != 0 { // others may read it, too: no write without need
-		atomic.StoreInt32(&e.unused, 0)
+	if used && at-time.Duration(atomic.LoadInt64(&e.used)) >= usedWithin { // no write without need: others read it, too
+		atomic.StoreInt64(&e.used, int64(at))
+		c.usedAt.Store(int64(at))
 	}
 	return e.visitor, e.standing(at, vouched)
 }
@@ -152,7 +157,8 @@ func (c *cache) put(d digest, v *Visitor, valid validity, since uint64) bool {
 	if c.history.holds(v, since) {
 		return false
 	}
-	e := cacheEntry{digest: d, visitor: v, session: hashOf(v.ID), subject: hashOf(v.Subject), validity: valid}
+	c.usedAt.Store(int64(valid.began))
+	e := cacheEntry{d, v, hashOf(v.ID), hashOf(v.Subject), int64(valid.began), valid}
 	if i, ok := s.index[d.sum]; ok {
 		s.entries[i] = e
 		return true
@@ -176,15 +182,15 @@ func (c *cache) renew(d digest, old, v *Visitor, due time.Duration) {
 	}
 }
 
-// evict removes the stalest of a few entries.
+// evict removes the one of a few entries that was used longest ago.
 func (s *cacheShard) evict() {
-	stalest := rand.IntN(len(s.entries))
+	oldest := rand.IntN(len(s.entries))
 	for range 7 {
-		if i := rand.IntN(len(s.entries)); s.entries[i].due < s.entries[stalest].due {
-			stalest = i
+		if i := rand.IntN(len(s.entries)); s.entries[i].used < s.entries[oldest].used {
+			oldest = i
 		}
 	}
-	s.delete(stalest)
+	s.delete(oldest)
 }
 
 // delete removes one entry, and puts the last in its place.

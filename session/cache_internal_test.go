@@ -85,24 +85,58 @@ func TestSmallestCacheWorks(t *testing.T) {
 	}
 }
 
-func TestStaleEntriesMakeRoomFirst(t *testing.T) {
+// Who has been asked for in the background since is not in use for that.
+func TestEntriesUsedLongAgoMakeRoomFirst(t *testing.T) {
 	const capacity = 8 << 10
 	now := time.Now()
 	c := newCache(capacity, now)
-	for i := range 2 * capacity { // the second half takes the place of others
-		c.put(testDigest(i), visitorOf(i), c.freshUntil(now.Add(time.Duration(i)*time.Second)), c.mark())
+	put := func(i int) {
+		at := c.at(now)
+		c.put(testDigest(i), visitorOf(i), validity{began: at, fresh: at + time.Hour, due: at + time.Minute}, c.mark())
 	}
-	staler, fresher := 0, 0
-	for i := range 2 * capacity {
-		if v, _ := c.get(testDigest(i), now); v != nil && i < capacity {
-			staler++
-		} else if v != nil {
-			fresher++
+	var kept []int
+	for i := range capacity {
+		put(i)
+	}
+	for i := range capacity {
+		if v, _ := c.get(testDigest(i), now); v != nil { // shards fill at random
+			kept = append(kept, i)
 		}
 	}
-	// By chance alone more than a third of them would be left.
-	if staler > capacity/8 || staler+fresher != capacity {
-		t.Errorf("%d of the staler and %d of the fresher half are left, want most of the fresher", staler, fresher)
+	now = now.Add(time.Minute)
+	for n, i := range kept {
+		if v, _ := c.get(testDigest(i), now); n%2 == 0 {
+			c.use(testDigest(i), now)
+		} else {
+			c.renew(testDigest(i), v, v.copy(), c.at(now)+time.Minute)
+		}
+	}
+	now = now.Add(time.Second)
+	for i := range capacity / 4 {
+		put(capacity + i)
+	}
+	lost := [2]int{}
+	for n, i := range kept {
+		if v, _ := c.get(testDigest(i), now); v == nil {
+			lost[n%2]++
+		}
+	}
+	// By chance alone they would be as many.
+	if used, gone := lost[0], lost[1]; used > gone/8 || gone < capacity/8 {
+		t.Errorf("%d of those in use and %d of the others made room, want hardly any in use", used, gone)
+	}
+}
+
+// A check is renewed if it is the one that was asked for, and no other.
+func TestCheckThatWasReplacedIsNotRenewed(t *testing.T) {
+	now := time.Now()
+	c := newCache(64, now)
+	d, old, replaced := testDigest(1), visitorOf(1), visitorOf(2)
+	c.put(d, old, c.freshUntil(now.Add(time.Hour)), c.mark())
+	c.put(d, replaced, c.freshUntil(now.Add(time.Hour)), c.mark())
+	c.renew(d, old, old.copy(), c.at(now.Add(time.Hour)))
+	if v, _ := c.get(d, now); v != replaced {
+		t.Errorf("the check is of %v, want that of %v", v.ID, replaced.ID)
 	}
 }
 

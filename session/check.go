@@ -148,7 +148,6 @@ func (s *Sessions) check(ctx context.Context, d digest, id string) (checked, err
 			return checked{}, err
 		}
 		began, since := s.now(), s.cache.mark()
-		s.checkedAt.Store(int64(s.cache.at(began)))
 		previous, standing := s.cache.get(d, began)
 		if standing == good { // by a check that ended just before this one began, or renewed
 			return checked{previous, since}, nil

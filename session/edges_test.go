@@ -132,10 +132,10 @@ type people struct {
 	mu    sync.Mutex
 	all   map[string]session.Identity
 	away  error
-	hang  bool   // until the question is given up
-	asked int    // how often
-	after func() // called once, between reading and answering
-	seen  func(subjects []string)
+	hang  bool                    // until the question is given up
+	asked int                     // how often
+	after func()                  // called once, between reading and answering
+	heard func(subjects []string) // is told who was asked for
 }
 
 func (p *people) set(id session.Identity) {
@@ -173,8 +173,8 @@ func (p *people) fail(err error) {
 func (p *people) Of(ctx context.Context, subjects ...string) (found []session.Identity, err error) {
 	p.mu.Lock()
 	p.asked++
-	if p.seen != nil {
-		p.seen(subjects)
+	if p.heard != nil {
+		p.heard(subjects)
 	}
 	for _, subject := range subjects {
 		if id, ok := p.all[subject]; ok {

@@ -60,8 +60,7 @@ type Sessions struct {
 	journal   journal
 	following atomic.Bool // whether what was seen is written
 	seen      seen
-	checkedAt atomic.Int64 // when a check was made or renewed last, in time since the base of the cache
-
+	asking    asking
 	refusedAt atomic.Pointer[time.Time] // when the directory failed last
 
 	streams   *Streams
@@ -83,9 +82,10 @@ func New(o Options) *Sessions {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Sessions{o: o, store: o.Store, keys: o.Keys, now: o.Now, cache: newCache(o.CacheSize, o.Now()), streams: o.Streams}
-	s.checkedAt.Store(int64(-2 * restAfter)) // never
-	return s
+	return &Sessions{
+		o: o, store: o.Store, keys: o.Keys, now: o.Now, cache: newCache(o.CacheSize, o.Now()), streams: o.Streams,
+		asking: asking{atOnce: askMost},
+	}
 }
 
 func orDefault(d, def time.Duration) time.Duration {

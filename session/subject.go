@@ -12,8 +12,8 @@ import (
 
 // Identities says who subjects are. The directory is one.
 type Identities interface {
-	// Of returns who the subjects are now, in any order. A subject that does not
-	// exist (any more) is missing.
+	// Of returns who the subjects are now, each under the name that it was asked for by,
+	// in any order. A subject that does not exist (any more) is missing.
 	Of(ctx context.Context, subjects ...string) ([]Identity, error)
 }
 
@@ -153,20 +153,20 @@ func (s *Sessions) askAll(ctx context.Context, subjects ...string) (map[string]I
 // errResting is what checks get of a directory that failed a moment ago.
 var errResting = errors.New("session: the directory failed a moment ago")
 
-// askAgain is ask for those who know already who the subject was.
-func (s *Sessions) askAgain(ctx context.Context, subject string) (Identity, error) {
-	found, err := s.askAllAgain(ctx, subject)
-	return found[subject], err
+// directoryRests reports whether the directory failed a moment before now.
+func (s *Sessions) directoryRests(now time.Time) bool {
+	failed := s.refusedAt.Load()
+	return failed != nil && now.Sub(*failed).Abs() < directoryRest
 }
 
-// askAllAgain is askAll for those who know already who the subjects were: a directory
-// that fails is left in peace for a while, and requests do not wait for it one by one.
-func (s *Sessions) askAllAgain(ctx context.Context, subjects ...string) (map[string]Identity, error) {
+// askAgain is ask for those who know already who the subject was: a directory that
+// fails is left in peace for a while, and requests do not wait for it one by one.
+func (s *Sessions) askAgain(ctx context.Context, subject string) (Identity, error) {
 	failed, now := s.refusedAt.Load(), s.now()
-	if failed != nil && (now.Sub(*failed).Abs() < directoryRest || !s.refusedAt.CompareAndSwap(failed, &now)) {
-		return nil, errResting // or somebody else tries
+	if failed != nil && (s.directoryRests(now) || !s.refusedAt.CompareAndSwap(failed, &now)) {
+		return Identity{}, errResting // or somebody else tries
 	}
-	found, err := s.askAll(ctx, subjects...)
+	identity, err := s.ask(ctx, subject)
 	switch {
 	case err == nil && failed != nil:
 		s.refusedAt.Store(nil)
@@ -174,7 +174,7 @@ func (s *Sessions) askAllAgain(ctx context.Context, subjects ...string) (map[str
 		now := s.now()
 		s.refusedAt.Store(&now)
 	}
-	return found, err
+	return identity, err
 }
 
 // askedInVain returns when somebody is taken for having been asked for who could not be:

@@ -11,9 +11,8 @@ const (
 	// journalEvery is the longest time between two readings of the journal.
 	journalEvery = time.Second
 
-	// restAfter is how long after the last check of a session the journal is read no more:
-	// longer than a check that lasts goes without being renewed. A gateway that nobody
-	// uses lets the disk sleep.
+	// restAfter is how long after the last request with a session the journal is read no
+	// more. A gateway that nobody uses lets the disk sleep.
 	restAfter = 2 * identityRefresh
 
 	// seenEvery is the longest time until it is written that a session was seen, and
@@ -25,13 +24,14 @@ const (
 	tidyEvery = 30 * time.Second
 )
 
-// Follow reads the journal until ctx ends, asks for the subjects of sessions in use, and
-// writes when sessions were seen. While
-// it can be read, a check is good for minutes rather than for CheckInterval, without
-// asking the store: what is ended or changed is heard of.
+// Follow reads the journal until ctx ends, writes when sessions were seen, and asks for the
+// subjects of those that are in use. While the journal can be read, a check is good for
+// minutes rather than for CheckInterval, without asking the store: what is ended or changed
+// is heard of.
 //
-// report is called with the error when one of these can no longer be done, and with nil
-// when it can be again; while the journal cannot be read, sessions are checked one by one.
+// report is called with the error when one of the first two can no longer be done, and with
+// nil when it can be again; while the journal cannot be read, sessions are checked one by
+// one. A directory that does not answer is not reported: checks go on without it.
 // The function that Follow returns waits until all that was seen is written, once ctx has
 // ended.
 func (s *Sessions) Follow(ctx context.Context, report func(error)) (wait func()) {
@@ -51,7 +51,7 @@ func (s *Sessions) followJournal(ctx context.Context, report func(error)) {
 			s.tidy()
 			tidied = now
 		}
-		if s.cache.at(now)-time.Duration(s.checkedAt.Load()) > restAfter {
+		if s.cache.at(now)-time.Duration(s.cache.usedAt.Load()) > restAfter {
 			continue
 		}
 		told.of(ctx, within(ctx, s.readJournal))
@@ -73,8 +73,6 @@ func (s *Sessions) followSeen(ctx context.Context, report func(error)) {
 	_ = within(context.WithoutCancel(ctx), s.writeSeen)
 }
 
-// followIdentities asks who subjects are. A directory that fails is no news here: checks go
-// on without it.
 func (s *Sessions) followIdentities(ctx context.Context) {
 	for rest(ctx, askEvery) {
 		s.askAround(ctx)
