@@ -61,7 +61,15 @@ func (r *report) markdown() string {
 	return b.String()
 }
 
-func (s *series) rounds() int { return len(s.Turns) / len(s.SetUps) }
+// rounds returns how often each set-up had its turn.
+func (s *series) rounds() (n int) {
+	for _, m := range s.Turns {
+		if m.SetUp == unguarded { // which always has one
+			n++
+		}
+	}
+	return n
+}
 
 // thousands writes a number with commas.
 func thousands(n int) string {

@@ -36,8 +36,8 @@ type question struct {
 	due     time.Duration
 }
 
-// questions returns those that are to be asked now, the most pressing first. Nobody is
-// asked for whose check has come to its end: some minutes after a visitor has gone.
+// questions returns those that are to be asked now, the most pressing first: about
+// visitors who were here in the last minute. Others are asked for when they are back.
 func (c *cache) questions(now time.Time) []question {
 	var list []question
 	at, vouched := c.at(now), c.vouched.Load()
@@ -46,7 +46,8 @@ func (c *cache) questions(now time.Time) []question {
 		s.mu.RLock()
 		for i := range s.entries {
 			e := &s.entries[i]
-			if at >= e.due-askAhead && e.standing(at, vouched) != stale && !e.visitor.Identity.within(identityRefresh-askAhead, now) {
+			if at >= e.due-askAhead && at-e.lastUsed() < identityRefresh && e.standing(at, vouched) != stale &&
+				!e.visitor.Identity.within(identityRefresh-askAhead, now) {
 				list = append(list, question{e.digest, e.visitor, e.due})
 			}
 		}
@@ -66,9 +67,13 @@ func (s *Sessions) askAround(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, askRound)
 	defer cancel()
-	for list := s.cache.questions(now); len(list) > 0 && ctx.Err() == nil; {
+	for list := s.cache.questions(now); len(list) > 0; {
 		n := min(len(list), a.atOnce)
-		if err := s.askFor(ctx, list[:n]); err != nil {
+		err := s.askFor(ctx, list[:n])
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
 			a.atOnce, a.failed = max(a.atOnce/2, 1), s.now()
 			return
 		}

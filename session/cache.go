@@ -56,7 +56,7 @@ type cacheEntry struct {
 	digest           digest
 	visitor          *Visitor
 	session, subject uint64 // hashes of their IDs: forget reads them and not the visitor
-	used             int64  // when a request came with the token, as a time of the cache, to usedWithin; atomic
+	used             int32  // when a request came with the token, in seconds since the base, to usedWithin; atomic
 	validity
 }
 
@@ -108,11 +108,16 @@ func (c *cache) find(d digest, now time.Time, used bool) (*Visitor, standing) {
 		return nil, stale
 	}
 	e := &s.entries[i]
-	if used && at-time.Duration(atomic.LoadInt64(&e.used)) >= usedWithin { // no write without need: others read it, too
-		atomic.StoreInt64(&e.used, int64(at))
+	if used && at-e.lastUsed() >= usedWithin { // others read it, too
+		atomic.StoreInt32(&e.used, int32(at/time.Second))
 		c.usedAt.Store(int64(at))
 	}
 	return e.visitor, e.standing(at, vouched)
+}
+
+// lastUsed returns when a request came with the token, to usedWithin.
+func (e *cacheEntry) lastUsed() time.Duration {
+	return time.Duration(atomic.LoadInt32(&e.used)) * time.Second
 }
 
 // standing returns what a check is worth at a time, by what the journal vouches for.
@@ -158,7 +163,7 @@ func (c *cache) put(d digest, v *Visitor, valid validity, since uint64) bool {
 		return false
 	}
 	c.usedAt.Store(int64(valid.began))
-	e := cacheEntry{d, v, hashOf(v.ID), hashOf(v.Subject), int64(valid.began), valid}
+	e := cacheEntry{d, v, hashOf(v.ID), hashOf(v.Subject), int32(valid.began / time.Second), valid}
 	if i, ok := s.index[d.sum]; ok {
 		s.entries[i] = e
 		return true
