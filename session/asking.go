@@ -20,10 +20,15 @@ const (
 	// askMost is how many subjects are in one question at most, which costs the directory
 	// a fraction of as many questions.
 	askMost = 64
+
+	// askFailures is how many questions of a round may fail: as many as it takes to find
+	// the one subject among askMost about whom the directory cannot answer.
+	askFailures = 8
 )
 
-// asking is how the directory is asked in the background. That it fails to answer for
-// many at once, or in time, says nothing of what it does for one: requests go on asking.
+// asking is how the directory is asked in the background. It has a rest of its own: that
+// the directory fails to answer for many at once says nothing of what it does for one, and
+// that it failed to answer for one, nothing of the others.
 type asking struct {
 	atOnce int       // subjects in one question; fewer after one that failed
 	failed time.Time // when one did
@@ -62,50 +67,55 @@ func (c *cache) questions(now time.Time) []question {
 // by a request, when that is due.
 func (s *Sessions) askAround(ctx context.Context) {
 	a, now := &s.asking, s.now()
-	if now.Sub(a.failed).Abs() < directoryRest || s.directoryRests(now) {
+	if now.Sub(a.failed).Abs() < directoryRest {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, askRound)
 	defer cancel()
-	for list := s.cache.questions(now); len(list) > 0; {
+	list := s.cache.questions(now)
+	for failures := 0; len(list) > 0 && failures < askFailures; {
 		n := min(len(list), a.atOnce)
 		err := s.askFor(ctx, list[:n])
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return
+		case err == nil:
+			a.atOnce = min(2*a.atOnce, askMost)
+			list = list[n:]
+			continue
+		case n > 1:
+			a.atOnce = n / 2
+		default: // keeps nobody else waiting
+			list = list[1:]
 		}
-		if err != nil {
-			a.atOnce, a.failed = max(a.atOnce/2, 1), s.now()
-			return
-		}
-		a.atOnce = min(2*a.atOnce, askMost)
-		list = list[n:]
+		failures++
+		a.failed = s.now()
 	}
 }
 
-// askFor asks one question about several subjects. It fails if the directory does not
-// answer, if one of them has changed and that cannot be told, or if ctx ends.
+// askFor asks one question about several subjects. It fails if the directory does. If it
+// answers, it is also there for requests again.
 func (s *Sessions) askFor(ctx context.Context, list []question) error {
 	subjects := make([]string, len(list))
 	for i, q := range list {
 		subjects[i] = q.visitor.Subject
 	}
+	failed := s.refusedAt.Load()
 	found, err := s.askAll(ctx, subjects...)
 	if err != nil {
 		return err
 	}
+	s.refusedAt.CompareAndSwap(failed, nil)
 	for _, q := range list {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		if current, _ := s.cache.get(q.digest, s.now()); current != q.visitor {
 			continue // somebody has asked or looked since, and what they found is newer
 		}
 		identity := found[q.visitor.Subject]
 		if !identity.equal(q.visitor.Identity) {
-			if _, err := s.identityIs(ctx, identity); err != nil {
-				return err
+			if ctx.Err() == nil {
+				_, _ = s.identityIs(ctx, identity) // a request finds out where that cannot be told
 			}
-			continue // which dropped the check
+			continue
 		}
 		v := q.visitor.copy()
 		v.Identity.At = identity.At

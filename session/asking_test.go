@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -271,6 +273,61 @@ func TestRemovedUserIsRefusedWhereQuestionsAboutManyFail(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// unwilling is a directory that fails to answer some questions.
+type unwilling struct {
+	*people
+	fails func(subjects []string) bool
+}
+
+func (u unwilling) Of(ctx context.Context, subjects ...string) ([]session.Identity, error) {
+	if u.fails(subjects) {
+		return nil, errors.New("statement timed out")
+	}
+	return u.people.Of(ctx, subjects...)
+}
+
+// Questions that fail have requests leave the directory in peace. They are about others, or
+// asked again.
+func TestRemovedUserIsRefusedWhereSomeQuestionsFail(t *testing.T) {
+	var count atomic.Int64
+	for name, fails := range map[string]func([]string) bool{
+		"one in three":    func([]string) bool { return count.Add(1)%3 == 0 },
+		"those about one": func(subjects []string) bool { return slices.Contains(subjects, "user0") },
+	} {
+		for _, every := range []time.Duration{100 * time.Millisecond, 700 * time.Millisecond, 3 * time.Second} {
+			t.Run(name+", a request in "+every.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					h := newBubbleHouse(t)
+					var failing atomic.Bool
+					n := h.node(func(o *session.Options) {
+						o.Identities = unwilling{h.people, func(subjects []string) bool { return failing.Load() && fails(subjects) }}
+					})
+					defer n.follow(t)()
+					var tokens []string
+					for i := range 3 {
+						name := fmt.Sprintf("user%d", i)
+						h.people.set(session.Identity{Subject: name, Email: name + "@example.com"})
+						_, token := n.begin(name)
+						n.wantOK("first sight", token)
+						tokens = append(tokens, token)
+					}
+					time.Sleep(30 * time.Second)
+					failing.Store(true)
+					h.people.remove("user2") // who comes after user0, about whom questions fail
+					for range 90 * time.Second / every {
+						for _, token := range tokens {
+							_, _ = n.Check(t.Context(), token, site)
+						}
+						time.Sleep(every)
+					}
+					n.wantRefused("90 seconds after", tokens[2], session.ErrEnded)
+					n.wantOK("who was not removed", tokens[0])
+				})
+			})
+		}
 	}
 }
 

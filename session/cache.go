@@ -38,7 +38,7 @@ type cache struct {
 	history history
 	base    time.Time // what the times of entries are counted from, with a monotonic reading
 	vouched atomic.Pointer[vouched]
-	usedAt  atomic.Int64 // when any check was made or used, to usedWithin
+	usedAt  atomic.Int64 // when any check was used, or made of a token not seen before, to usedWithin
 }
 
 // vouched says which checks the journal vouches for: those that began at from or later,
@@ -162,12 +162,15 @@ func (c *cache) put(d digest, v *Visitor, valid validity, since uint64) bool {
 	if c.history.holds(v, since) {
 		return false
 	}
-	c.usedAt.Store(int64(valid.began))
 	e := cacheEntry{d, v, hashOf(v.ID), hashOf(v.Subject), int32(valid.began / time.Second), valid}
 	if i, ok := s.index[d.sum]; ok {
+		if s.entries[i].digest == d {
+			e.used = s.entries[i].used // who checks it again need not use it
+		}
 		s.entries[i] = e
 		return true
 	}
+	c.usedAt.Store(int64(valid.began))
 	if len(s.entries) >= s.capacity {
 		s.evict()
 	}

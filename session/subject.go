@@ -153,17 +153,11 @@ func (s *Sessions) askAll(ctx context.Context, subjects ...string) (map[string]I
 // errResting is what checks get of a directory that failed a moment ago.
 var errResting = errors.New("session: the directory failed a moment ago")
 
-// directoryRests reports whether the directory failed a moment before now.
-func (s *Sessions) directoryRests(now time.Time) bool {
-	failed := s.refusedAt.Load()
-	return failed != nil && now.Sub(*failed).Abs() < directoryRest
-}
-
 // askAgain is ask for those who know already who the subject was: a directory that
 // fails is left in peace for a while, and requests do not wait for it one by one.
 func (s *Sessions) askAgain(ctx context.Context, subject string) (Identity, error) {
 	failed, now := s.refusedAt.Load(), s.now()
-	if failed != nil && (s.directoryRests(now) || !s.refusedAt.CompareAndSwap(failed, &now)) {
+	if failed != nil && (now.Sub(*failed).Abs() < directoryRest || !s.refusedAt.CompareAndSwap(failed, &now)) {
 		return Identity{}, errResting // or somebody else tries
 	}
 	identity, err := s.ask(ctx, subject)

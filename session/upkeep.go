@@ -39,7 +39,7 @@ func (s *Sessions) Follow(ctx context.Context, report func(error)) (wait func())
 	s.following.Store(true)
 	working.Go(func() { s.followJournal(ctx, report) })
 	working.Go(func() { s.followSeen(ctx, report) })
-	working.Go(func() { s.followIdentities(ctx) })
+	go s.followIdentities(ctx)
 	return working.Wait
 }
 
