@@ -14,7 +14,7 @@ import (
 const settling = 200 * time.Millisecond
 
 // atRest is a turn in which nothing is asked of the gateway. With many sessions, what it
-// does for them goes on for some minutes after they were used, whatever is under load
+// does for them goes on for a minute after they were used, whatever is under load
 // meanwhile: it is the guarded requests' doing and is taken off the unguarded ones.
 const atRest = "at rest"
 

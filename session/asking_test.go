@@ -24,16 +24,23 @@ func (n *node) busy(d time.Duration, tokens ...string) {
 	}
 }
 
+// crowd signs in so many: user0, user1 and so on. It returns their tokens.
+func (n *node) crowd(many int) (tokens []string) {
+	n.h.t.Helper()
+	for i := range many {
+		name := fmt.Sprintf("user%d", i)
+		n.h.people.set(session.Identity{Subject: name, Email: name + "@example.com"})
+		_, token := n.begin(name)
+		n.wantOK("first sight", token)
+		tokens = append(tokens, token)
+	}
+	return tokens
+}
+
 func TestManySubjectsAreAskedForAtOnce(t *testing.T) {
 	h := newEmbeddedHouse(t)
 	n := h.follower()
-	var tokens []string
-	for i := range 100 {
-		name := fmt.Sprintf("user%d", i)
-		h.people.set(session.Identity{Subject: name, Email: name + "@example.com"})
-		_, token := n.begin(name)
-		tokens = append(tokens, token)
-	}
+	tokens := n.crowd(100)
 	h.people.asked = 0
 	n.busy(3*time.Minute, tokens...)
 	if got := h.people.asked; got < 2*3 || got > 2*4 {
@@ -224,15 +231,17 @@ func TestLateAnswerIsOld(t *testing.T) {
 	}
 }
 
-// singly is a directory that fails to answer for many at once.
-type singly struct{ *people }
+// unwilling is a directory that fails to answer some questions.
+type unwilling struct {
+	*people
+	refuse func(ctx context.Context, subjects []string) error
+}
 
-func (s singly) Of(ctx context.Context, subjects ...string) ([]session.Identity, error) {
-	if len(subjects) > 1 {
-		<-ctx.Done()
-		return nil, ctx.Err()
+func (u unwilling) Of(ctx context.Context, subjects ...string) ([]session.Identity, error) {
+	if err := u.refuse(ctx, subjects); err != nil {
+		return nil, err
 	}
-	return s.people.Of(ctx, subjects...)
+	return u.people.Of(ctx, subjects...)
 }
 
 // All that is done in the background is done by Follow.
@@ -241,15 +250,16 @@ func TestRemovedUserIsRefusedWhereQuestionsAboutManyFail(t *testing.T) {
 		t.Run("a request in "+every.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := newBubbleHouse(t)
-				n := h.node(func(o *session.Options) { o.Identities = singly{h.people} })
+				n := h.node(func(o *session.Options) {
+					o.Identities = unwilling{h.people, func(ctx context.Context, subjects []string) error {
+						if len(subjects) > 1 {
+							<-ctx.Done()
+						}
+						return ctx.Err()
+					}}
+				})
 				defer n.follow(t)()
-				var tokens []string
-				for i := range 10 {
-					name := fmt.Sprintf("user%d", i)
-					h.people.set(session.Identity{Subject: name, Email: name + "@example.com"})
-					_, token := n.begin(name)
-					tokens = append(tokens, token)
-				}
+				tokens := n.crowd(10)
 				stream, stop := n.Stream(t.Context(), n.wantOK("first sight", tokens[1]), site)
 				defer stop()
 				for range 45 * time.Second / every {
@@ -276,19 +286,6 @@ func TestRemovedUserIsRefusedWhereQuestionsAboutManyFail(t *testing.T) {
 	}
 }
 
-// unwilling is a directory that fails to answer some questions.
-type unwilling struct {
-	*people
-	fails func(subjects []string) bool
-}
-
-func (u unwilling) Of(ctx context.Context, subjects ...string) ([]session.Identity, error) {
-	if u.fails(subjects) {
-		return nil, errors.New("statement timed out")
-	}
-	return u.people.Of(ctx, subjects...)
-}
-
 // Questions that fail have requests leave the directory in peace. They are about others, or
 // asked again.
 func TestRemovedUserIsRefusedWhereSomeQuestionsFail(t *testing.T) {
@@ -303,17 +300,15 @@ func TestRemovedUserIsRefusedWhereSomeQuestionsFail(t *testing.T) {
 					h := newBubbleHouse(t)
 					var failing atomic.Bool
 					n := h.node(func(o *session.Options) {
-						o.Identities = unwilling{h.people, func(subjects []string) bool { return failing.Load() && fails(subjects) }}
+						o.Identities = unwilling{h.people, func(_ context.Context, subjects []string) error {
+							if failing.Load() && fails(subjects) {
+								return errors.New("statement timed out")
+							}
+							return nil
+						}}
 					})
 					defer n.follow(t)()
-					var tokens []string
-					for i := range 3 {
-						name := fmt.Sprintf("user%d", i)
-						h.people.set(session.Identity{Subject: name, Email: name + "@example.com"})
-						_, token := n.begin(name)
-						n.wantOK("first sight", token)
-						tokens = append(tokens, token)
-					}
+					tokens := n.crowd(3)
 					time.Sleep(30 * time.Second)
 					failing.Store(true)
 					h.people.remove("user2") // who comes after user0, about whom questions fail
@@ -372,12 +367,7 @@ func TestDirectoryThatHangsHoldsUpOneRound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newBubbleHouse(t)
 		n := h.follower()
-		for i := range 64 {
-			name := fmt.Sprintf("user%d", i)
-			h.people.set(session.Identity{Subject: name, Email: name + "@example.com"})
-			_, token := n.begin(name)
-			n.wantOK("first sight", token)
-		}
+		n.crowd(64)
 		n.passWithoutAnswers(52 * time.Second)
 		for i := range 64 {
 			h.people.change(fmt.Sprintf("user%d", i), func(id *session.Identity) { id.Groups = []string{"guests"} })

@@ -301,9 +301,6 @@ func TestFollowerAsksTheDirectoryOnceAMinute(t *testing.T) {
 	}
 }
 
-// That a session is in use is written, in one journey for many, and counts.
-// Whoever comes back in the last moment is noted at once: a second later would be too
-// late.
 // The machine of a reader stops for a while, and its clock with it, or the clock of the
 // store jumps: what was announced is not there any more.
 func TestWhoSleptWithoutNoticingVouchesForNothingBefore(t *testing.T) {
@@ -409,7 +406,6 @@ func TestRenewedCheckIsGoodNoLongerThanTheJournal(t *testing.T) {
 	n.wantFailure("nobody knows", token)
 }
 
-// Notes that could not be written for hours are older than those of other nodes.
 func TestBlipOfTheDirectoryIsForgottenSoon(t *testing.T) {
 	h := newEmbeddedHouse(t)
 	n := h.follower()

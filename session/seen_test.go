@@ -9,6 +9,7 @@ import (
 	"github.com/doorward/doorward/session"
 )
 
+// That a session is in use is written, in one journey for many, and counts.
 func TestFollowerNotesWhoWasSeen(t *testing.T) {
 	h := newEmbeddedHouse(t)
 	n := h.follower()
@@ -38,6 +39,8 @@ func TestFollowerNotesWhoWasSeen(t *testing.T) {
 	n.wantRefused("beyond the idle limit", used, session.ErrEnded)
 }
 
+// Whoever comes back in the last moment is noted at once: a second later would be too
+// late.
 func TestWhoIsSeenInTheLastMomentIsNotedAtOnce(t *testing.T) {
 	h := newEmbeddedHouse(t)
 	n := h.follower(func(o *session.Options) { o.Idle = time.Minute })
@@ -76,6 +79,7 @@ func TestWhatWasSeenIsWrittenWhenTheStoreIsBack(t *testing.T) {
 	}
 }
 
+// Notes that could not be written for hours are older than those of other nodes.
 func TestOldNoteDoesNotEndASessionThatIsInUse(t *testing.T) {
 	for _, minutes := range []int{20, 65} {
 		t.Run(strconv.Itoa(minutes), func(t *testing.T) { oldNote(t, minutes) })
