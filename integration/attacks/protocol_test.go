@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/doorward/doorward/integration/testbed"
 )
 
 // cpu returns how much processor time the gateway has used, on Linux.
@@ -27,7 +29,7 @@ func (s *Scene) cpu() time.Duration {
 
 // quiet is a house whose gateway logs no requests: that costs processor time, and
 // Caddy counts what was read of a body without waiting for whoever reads it.
-var quiet = sync.OnceValue(func() *House { return Build(&ever, Plan{Quiet: true}) })
+var quiet = sync.OnceValue(func() *House { return Build(&ever, Plan{Quiet: true, Global: testbed.FilteredLog}) })
 
 // Paths that take long to read, for whoever reads them twice.
 // GET /static/ with 12 KiB of a/, and with more than a server reads, and with what makes a careless expression go back.

@@ -6,13 +6,13 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
 
-// verbose has Caddy log all that it can. reverse_proxy then writes the request that it
-// sends to the app, with the assertion and the identity in it, and leaves out cookies
-// and credentials only: Doorward cannot change that, and an operator filters it as is
-// done here (docs/operations.md). What Doorward does itself is not filtered: its
-// answers are to be found in the access log as they are.
-const verbose = `	debug
-	log {
+// FilteredLog is the global option log as an operator sets it (docs/operations.md).
+// reverse_proxy writes the request that it sends to the app, with the assertion and the
+// identity in it, and leaves out cookies and credentials only: at level debug all of
+// them, at any level those whose answer breaks off. Doorward cannot change that. What
+// Doorward does itself is not filtered: its answers are to be found in the access log
+// as they are.
+const FilteredLog = `	log {
 		format filter {
 			request>headers>X-Auth-Token delete
 			request>headers>Remote-User delete
@@ -23,6 +23,9 @@ const verbose = `	debug
 		}
 	}
 `
+
+// verbose has Caddy log all that it can.
+const verbose = "\tdebug\n" + FilteredLog
 
 // talkative returns a Caddyfile with debug level and, for each of its sites, an
 // access log. Where it says something about its logs itself, that stays.
