@@ -116,3 +116,16 @@ func BenchmarkPageOfUsers(b *testing.B) {
 		}
 	})
 }
+
+// Asked every second by every node, mostly in vain.
+func BenchmarkChanges(b *testing.B) {
+	benchEach(b, func(b *testing.B, d *directory.Directory, _ []directory.User) {
+		mark := settled(b, d)
+		b.ResetTimer() // of the users' creation
+		for b.Loop() {
+			if c, err := d.Changes(b.Context(), mark); err != nil || !c.Unbroken || len(c.Users) > 0 {
+				b.Fatalf("got %+v, %v", c, err)
+			}
+		}
+	})
+}

@@ -31,6 +31,7 @@ type database struct {
 
 	isolation sql.IsolationLevel // of transactions that write
 	begin     string             // their first statement; may be empty
+	changes   string             // asks for what Changes answers: where we are, and who was changed since $1, at most $2
 	clock     string             // asks for the database's time; empty where its clock is ours
 	lockKeys  string             // takes signing_keys for one transaction; empty where writers take turns anyway
 	undone    func(error) bool   // tells that the database undid a transaction, which may be tried again; nil for never
@@ -40,6 +41,7 @@ type database struct {
 	endImport   string // what it says before it commits
 	overriding  string // stands behind the columns of an INSERT that gives events IDs
 
+	unwatch     func(context.Context, *sql.Tx) (*watch, error) // stops the triggers that note changes for Import; nil where they cost little
 	copy        func(context.Context, *bulk, *bulkTable) error // writes the rows that a table holds, or returns ErrTaken
 	afterImport func(context.Context, *sql.Conn)               // tidies up, whatever came of it; nil for nothing to do
 }

@@ -97,8 +97,9 @@ type importer struct {
 	added     map[string]bool // IDs of keys of the file
 	lastEvent int64           // the ID of the event before
 
-	bulk *bulk
-	held int // bytes of lines that have come since the last flush
+	watch *watch // what notes changes when all is written; nil where each is noted as it is made
+	bulk  *bulk
+	held  int // bytes of lines that have come since the last flush
 
 	users, emails, groups, passkeys, events *bulkTable
 }
@@ -127,6 +128,12 @@ func (i *importer) begin(ctx context.Context) error {
 	if i.db.beginImport != "" {
 		if _, err := i.tx.ExecContext(ctx, i.db.beginImport); err != nil {
 			return fmt.Errorf("locking: %w", err)
+		}
+	}
+	if i.db.unwatch != nil {
+		var err error
+		if i.watch, err = i.db.unwatch(ctx, i.tx); err != nil {
+			return fmt.Errorf("stopping triggers: %w", err)
 		}
 	}
 	users, err := rows(ctx, i.tx, scanOne, `SELECT 1 FROM users LIMIT 1`)
@@ -266,6 +273,11 @@ func (i *importer) event(f *fileEvent) error {
 func (i *importer) end(ctx context.Context) error {
 	if i.lastEvent != i.file.header.LastEventID {
 		return fmt.Errorf("%w: line 1: its last_event_id is not that of the last audit record", ErrFile)
+	}
+	if i.watch != nil {
+		if err := i.watch.resume(ctx, i.tx); err != nil {
+			return fmt.Errorf("noting changes: %w", err)
+		}
 	}
 	if i.db.endImport == "" {
 		return nil

@@ -52,6 +52,33 @@ const lockKeysPostgres = `LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE`
 // clockPostgres asks for the time now, and not when the transaction began.
 const clockPostgres = `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)`
 
+// changesPostgres: a change is noted with the number of its transaction. Transactions
+// get their numbers in order and end in any order, so that the highest that is seen says
+// nothing of those below. xmin does: the statement's snapshot sees the end of every
+// transaction below it, and what it does not see is not below it.
+//
+// The mark goes no further than behind the highest number that is noted, which is as
+// good, and better where the server crashes: it then gives numbers again that only
+// transactions had which left nothing on disk.
+//
+// Numbers are comparable in one life of one server. The place is that, the database and
+// the table, which are others after a dump was restored. Such a dump brings along numbers
+// of another server; those from xmax on nobody here has had yet.
+const changesPostgres = `
+	SELECT now.place, now.next, c.user_id
+	FROM (
+		SELECT concat_ws('-', CAST(extract(epoch FROM pg_postmaster_start_time()) * 1000000 AS bigint),
+				(SELECT oid FROM pg_database WHERE datname = current_database()),
+				CAST(CAST('identity_changes' AS regclass) AS oid)) AS place,
+			LEAST(txid_snapshot_xmin(txid_current_snapshot()), (
+				SELECT COALESCE(max(tx), 0) + 1 FROM identity_changes
+				WHERE tx < txid_snapshot_xmax(txid_current_snapshot()))) AS next
+	) now
+	LEFT JOIN (
+		SELECT user_id FROM identity_changes
+		WHERE tx >= $1 AND tx < txid_snapshot_xmax(txid_current_snapshot()) ORDER BY tx LIMIT $2
+	) c ON TRUE`
+
 // PostgresOptions say where a directory on a PostgreSQL server is.
 type PostgresOptions struct {
 	// URL is postgres://user:password@host:port/database?parameters, as libpq
@@ -122,6 +149,7 @@ func connectPostgres(ctx context.Context, config *pgx.ConnConfig, connections in
 		// same user and then sees what that one did.
 		isolation: sql.LevelReadCommitted,
 		begin:     beginPostgres,
+		changes:   changesPostgres,
 		lockKeys:  lockKeysPostgres,
 		clock:     clockPostgres,
 		undone:    undoneByPostgres,

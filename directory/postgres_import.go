@@ -30,7 +30,7 @@ const beginImportPostgres = `
 // depend, before the first visitor comes.
 const endImportPostgres = `
 	SELECT setval(pg_get_serial_sequence('events', 'id'), max(id)) FROM events HAVING count(*) > 0;
-	ANALYZE users, emails, user_groups, passkeys, events`
+	ANALYZE users, emails, user_groups, passkeys, events, identity_changes`
 
 // overridingPostgres: the ID is GENERATED ALWAYS, so that nobody gives one by
 // mistake.

@@ -19,6 +19,13 @@ import (
 // mostly answered from memory.
 const sqliteReaders = 8
 
+// changesSQLite: writers take turns, so that what has a lower number was committed
+// before, and every number up to the highest has been seen with it.
+const changesSQLite = `
+	SELECT 'file', now.next, c.user_id
+	FROM (SELECT COALESCE(max(n), 0) + 1 AS next FROM identity_changes) now
+	LEFT JOIN (SELECT user_id FROM identity_changes WHERE n >= $1 ORDER BY n LIMIT $2) c ON TRUE`
+
 // SQLiteOptions say where an embedded directory is.
 type SQLiteOptions struct {
 	// Path is the database file. It and its folder are made if they are
@@ -77,7 +84,8 @@ func connectSQLite(ctx context.Context, path string) (_ *database, err error) {
 	}
 	db := &database{
 		read: read, write: write, query: newStatements(read),
-		beginImport: beginImportSQLite, copy: copySQLite, afterImport: afterImportSQLite,
+		changes:     changesSQLite,
+		beginImport: beginImportSQLite, unwatch: unwatchSQLite, copy: copySQLite, afterImport: afterImportSQLite,
 	}
 	db.execute = (&commits{db: db, statements: newStatements(write)}).execute
 	return db, nil

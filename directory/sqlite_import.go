@@ -50,3 +50,46 @@ func copySQLite(ctx context.Context, b *bulk, t *bulkTable) error {
 	}
 	return nil
 }
+
+// A watch is the statements that make the triggers which note changes.
+type watch struct{ triggers []string }
+
+// unwatchSQLite takes away the triggers that note changes, which take several times as
+// long as the rows themselves. It is undone with the transaction, and nobody else ever
+// sees the tables without them.
+func unwatchSQLite(ctx context.Context, tx *sql.Tx) (*watch, error) {
+	w := &watch{}
+	drops, err := rows(ctx, tx, w.scan, `
+		SELECT 'DROP TRIGGER ' || name, sql FROM sqlite_master
+		WHERE type = 'trigger' AND sql LIKE '%INTO identity_changes%'`)
+	if err != nil {
+		return nil, err
+	}
+	for _, drop := range drops {
+		if _, err := tx.ExecContext(ctx, drop); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+// scan keeps how a trigger is made, and returns how it is taken away.
+func (w *watch) scan(rows *sql.Rows) (drop string, err error) {
+	var create string
+	err = rows.Scan(&drop, &create)
+	w.triggers = append(w.triggers, create)
+	return drop, err
+}
+
+// resume makes the triggers again, and notes that everybody there is has changed.
+func (w *watch) resume(ctx context.Context, tx *sql.Tx) error {
+	for _, statement := range append(w.triggers, `
+		INSERT INTO identity_changes (user_id, n)
+		SELECT id, (SELECT COALESCE(max(n), 0) + 1 FROM identity_changes) FROM users WHERE TRUE ORDER BY id
+		ON CONFLICT (user_id) DO UPDATE SET n = excluded.n`) {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -40,6 +40,15 @@ func (i Identities) Of(ctx context.Context, subjects ...string) ([]session.Ident
 	return identities, nil
 }
 
+// Changed implements [session.Identities].
+func (i Identities) Changed(ctx context.Context, mark string) (session.Changes, error) {
+	changes, err := i.Directory.Changes(ctx, mark)
+	if err != nil {
+		return session.Changes{}, err
+	}
+	return session.Changes{Subjects: changes.Users, Mark: changes.Mark, Unbroken: changes.Unbroken}, nil
+}
+
 // door is a policy as ceremonies see it.
 type door struct{ policy policy.Union }
 

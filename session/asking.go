@@ -38,27 +38,30 @@ type asking struct {
 type question struct {
 	digest  digest
 	visitor *Visitor
-	due     time.Duration
+	asks    time.Duration
 }
 
 // questions returns those that are to be asked now, the most pressing first: about
 // visitors who were here in the last minute. Others are asked for when they are back.
 func (c *cache) questions(now time.Time) []question {
 	var list []question
-	at, vouched := c.at(now), c.vouched.Load()
+	at, vouched, told := c.at(now), c.vouched.Load(), c.told.Load()
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.RLock()
 		for i := range s.entries {
 			e := &s.entries[i]
-			if at >= e.due-askAhead && at-e.lastUsed() < identityRefresh && e.standing(at, vouched) != stale &&
-				!e.visitor.Identity.within(identityRefresh-askAhead, now) {
-				list = append(list, question{e.digest, e.visitor, e.due})
+			asks := e.asks
+			if told.holds(e.asked, at+askAhead) {
+				asks = e.asked + identityLasts
+			}
+			if at >= asks-askAhead && at-e.lastUsed() < identityRefresh && e.standing(at, vouched, told) != stale {
+				list = append(list, question{e.digest, e.visitor, asks})
 			}
 		}
 		s.mu.RUnlock()
 	}
-	slices.SortFunc(list, func(a, b question) int { return cmp.Compare(a.due, b.due) })
+	slices.SortFunc(list, func(a, b question) int { return cmp.Compare(a.asks, b.asks) })
 	return list
 }
 
@@ -118,8 +121,8 @@ func (s *Sessions) askFor(ctx context.Context, list []question) error {
 			continue
 		}
 		v := q.visitor.copy()
-		v.Identity.At = identity.At
-		s.cache.renew(q.digest, q.visitor, v, s.due(v))
+		v.Identity.saidAgain(identity)
+		s.cache.renew(q.digest, q.visitor, v, s.renewal(v))
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"encoding/binary"
 	"hash/maphash"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -36,14 +37,20 @@ func (d digest) key() string { return string(binary.LittleEndian.AppendUint64(d.
 type cache struct {
 	shards  [64]cacheShard
 	history history
-	base    time.Time // what the times of entries are counted from, with a monotonic reading
-	vouched atomic.Pointer[vouched]
-	usedAt  atomic.Int64 // when any check was used, or made of a token not seen before, to usedWithin
+	base    time.Time               // what the times of entries are counted from, with a monotonic reading
+	vouched atomic.Pointer[vouched] // for checks, by the journal
+	told    atomic.Pointer[vouched] // for who the subjects are, by the directory: see Sessions.hearChanges
+	usedAt  atomic.Int64            // when any check was used, or made of a token not seen before, to usedWithin
 }
 
-// vouched says which checks the journal vouches for: those that began at from or later,
-// and until when.
+// vouched says what somebody vouches for who tells what changes: what was found out at
+// from or later, and until when. A nil one is for nothing.
 type vouched struct{ from, until time.Duration }
+
+// holds reports whether what was found out then is so at a later time.
+func (v *vouched) holds(then, at time.Duration) bool {
+	return v != nil && v.from <= then && at < v.until
+}
 
 type cacheShard struct {
 	mu       sync.RWMutex
@@ -65,8 +72,18 @@ type validity struct {
 	began time.Duration // when the check did
 	fresh time.Duration // good until then, whatever the journal says
 	lasts time.Duration // good until then where the journal vouches for it
-	due   time.Duration // when something is to be done about a check that lasts, see Sessions.renew
+	renewal
 }
+
+// renewal says when something is to be done about a check that lasts, see Sessions.renew.
+type renewal struct {
+	asked time.Duration // when this node asked the directory who the subject is; never, if another did
+	asks  time.Duration // when it is to be asked, unless it says who changes
+	due   time.Duration // when something is to be done in any case
+}
+
+// never is before all else.
+const never = math.MinInt64
 
 // A standing says what a check that is kept is worth.
 type standing int
@@ -99,7 +116,7 @@ func (c *cache) use(d digest, now time.Time) (*Visitor, standing) { return c.fin
 func (c *cache) get(d digest, now time.Time) (*Visitor, standing) { return c.find(d, now, false) }
 
 func (c *cache) find(d digest, now time.Time, used bool) (*Visitor, standing) {
-	at, vouched := c.at(now), c.vouched.Load()
+	at, vouched, told := c.at(now), c.vouched.Load(), c.told.Load()
 	s := c.shard(d)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -112,7 +129,7 @@ func (c *cache) find(d digest, now time.Time, used bool) (*Visitor, standing) {
 		atomic.StoreInt32(&e.used, int32(at/time.Second))
 		c.usedAt.Store(int64(at))
 	}
-	return e.visitor, e.standing(at, vouched)
+	return e.visitor, e.standing(at, vouched, told)
 }
 
 // lastUsed returns when a request came with the token, to usedWithin.
@@ -120,14 +137,15 @@ func (e *cacheEntry) lastUsed() time.Duration {
 	return time.Duration(atomic.LoadInt32(&e.used)) * time.Second
 }
 
-// standing returns what a check is worth at a time, by what the journal vouches for.
-func (v *validity) standing(at time.Duration, vouched *vouched) standing {
+// standing returns what a check is worth at a time, by what the journal and the directory
+// vouch for.
+func (e *cacheEntry) standing(at time.Duration, vouched, told *vouched) standing {
 	switch {
-	case at < v.fresh:
+	case at < e.fresh:
 		return good
-	case vouched == nil || v.began < vouched.from || at >= vouched.until || at >= v.lasts:
+	case at >= e.lasts || !vouched.holds(e.began, at):
 		return stale
-	case at >= v.due:
+	case at >= e.due, at >= e.asks && !told.holds(e.asked, at):
 		return due
 	}
 	return good
@@ -140,11 +158,16 @@ func (c *cache) at(t time.Time) time.Duration { return t.Sub(c.base) }
 // that what was not is good for that much longer. An unbroken series of such words
 // is about all checks that began since the first of them.
 func (c *cache) vouch(read time.Time, longer time.Duration, unbroken bool) {
-	v := vouched{c.at(read), c.at(read) + longer}
-	if last := c.vouched.Load(); unbroken && last != nil {
-		v.from = last.from
+	at := c.at(read)
+	follow(&c.vouched, vouched{at, at + longer}, unbroken)
+}
+
+// follow replaces a word by the next, of an unbroken series or of a new one.
+func follow(word *atomic.Pointer[vouched], next vouched, unbroken bool) {
+	if last := word.Load(); unbroken && last != nil {
+		next.from = last.from
 	}
-	c.vouched.Store(&v)
+	word.Store(&next)
 }
 
 // mark returns a moment for put to look back to.
@@ -179,14 +202,14 @@ func (c *cache) put(d digest, v *Visitor, valid validity, since uint64) bool {
 	return true
 }
 
-// renew replaces the visitor of a check that is kept, and says when the next is due,
+// renew replaces the visitor of a check that is kept, and says when that is due again,
 // unless the check has been forgotten or replaced.
-func (c *cache) renew(d digest, old, v *Visitor, due time.Duration) {
+func (c *cache) renew(d digest, old, v *Visitor, next renewal) {
 	s := c.shard(d)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if i, ok := s.index[d.sum]; ok && s.entries[i].visitor == old {
-		s.entries[i].visitor, s.entries[i].due = v, due
+		s.entries[i].visitor, s.entries[i].renewal = v, next
 	}
 }
 
@@ -247,6 +270,26 @@ func (c *cache) forget(all names) {
 		}
 		s.mu.Unlock()
 	}
+}
+
+// subjects returns those of the named subjects of whom there are visitors.
+func (c *cache) subjects(all names) (here []string) {
+	hashes := make(map[uint64]string, len(all))
+	for f := range all {
+		hashes[hashOf(f.subject)] = f.subject
+	}
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.RLock()
+		for i := range s.entries {
+			if subject, ok := hashes[s.entries[i].subject]; ok && s.entries[i].visitor.Subject == subject {
+				here = append(here, subject)
+				delete(hashes, s.entries[i].subject)
+			}
+		}
+		s.mu.RUnlock()
+	}
+	return here
 }
 
 // len returns how many visitors are kept.

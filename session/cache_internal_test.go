@@ -11,7 +11,9 @@ import (
 func testDigest(i int) digest { return digestOf(strconv.Itoa(i)) }
 
 // freshUntil returns the validity of a check that the journal does not vouch for.
-func (c *cache) freshUntil(t time.Time) validity { return validity{fresh: c.at(t), due: c.at(t)} }
+func (c *cache) freshUntil(t time.Time) validity {
+	return validity{fresh: c.at(t), renewal: renewal{asks: c.at(t), due: c.at(t)}}
+}
 
 func visitorOf(i int) *Visitor {
 	return &Visitor{Session: Session{ID: "session" + strconv.Itoa(i), Subject: "subject" + strconv.Itoa(i%10)}}
@@ -92,7 +94,7 @@ func TestEntriesUsedLongAgoMakeRoomFirst(t *testing.T) {
 	c := newCache(capacity, now)
 	put := func(i int) {
 		at := c.at(now)
-		c.put(testDigest(i), visitorOf(i), validity{began: at, fresh: at + time.Hour, due: at + time.Minute}, c.mark())
+		c.put(testDigest(i), visitorOf(i), validity{began: at, fresh: at + time.Hour}, c.mark())
 	}
 	var kept []int
 	for i := range capacity {
@@ -108,7 +110,7 @@ func TestEntriesUsedLongAgoMakeRoomFirst(t *testing.T) {
 		if v, _ := c.get(testDigest(i), now); n%2 == 0 {
 			c.use(testDigest(i), now)
 		} else {
-			c.renew(testDigest(i), v, v.copy(), c.at(now)+time.Minute)
+			c.renew(testDigest(i), v, v.copy(), renewal{})
 		}
 	}
 	now = now.Add(time.Second)
@@ -134,7 +136,7 @@ func TestCheckThatWasReplacedIsNotRenewed(t *testing.T) {
 	d, old, replaced := testDigest(1), visitorOf(1), visitorOf(2)
 	c.put(d, old, c.freshUntil(now.Add(time.Hour)), c.mark())
 	c.put(d, replaced, c.freshUntil(now.Add(time.Hour)), c.mark())
-	c.renew(d, old, old.copy(), c.at(now.Add(time.Hour)))
+	c.renew(d, old, old.copy(), renewal{})
 	if v, _ := c.get(d, now); v != replaced {
 		t.Errorf("the check is of %v, want that of %v", v.ID, replaced.ID)
 	}

@@ -174,7 +174,7 @@ func (s *Sessions) renewOrLook(ctx context.Context, d digest, previous *Visitor,
 	}
 	v, err := s.renew(ctx, previous)
 	if err == nil && v != nil {
-		s.cache.renew(d, previous, v, s.due(v))
+		s.cache.renew(d, previous, v, s.renewal(v))
 	}
 	return nil, err
 }
@@ -185,12 +185,13 @@ func (s *Sessions) renewOrLook(ctx context.Context, d digest, previous *Visitor,
 // idle limit. Adding to began, rather than taking the session's end, keeps the reading
 // of the monotonic clock.
 func (s *Sessions) keep(d digest, v *Visitor, began time.Time, since uint64) bool {
-	at, left, due := s.cache.at(began), v.endsAt().Sub(began), s.due(v)
+	at, left, next := s.cache.at(began), v.endsAt().Sub(began), s.renewal(v)
 	valid := validity{
 		began: at,
-		fresh: min(at+min(s.o.CheckInterval, v.Idle/seenParts, left), due),
+		fresh: min(at+min(s.o.CheckInterval, v.Idle/seenParts, left), next.asks, next.due),
 		lasts: at + min(lastingMost-rand.N(lastingMost/5), left), // not all in step
-		due:   due,
+
+		renewal: next,
 	}
 	if s.journal.inDoubt(v) {
 		valid.lasts = valid.fresh
@@ -198,30 +199,35 @@ func (s *Sessions) keep(d digest, v *Visitor, began time.Time, since uint64) boo
 	return s.cache.put(d, v, valid, since)
 }
 
-// due returns when a check that lasts is to be renewed: when it is to be asked who
+// renewal returns when a check that lasts is to be renewed: when it is to be asked who
 // the subject is, or to be noted that the session is in use.
-func (s *Sessions) due(v *Visitor) time.Duration {
+func (s *Sessions) renewal(v *Visitor) renewal {
 	now := s.now()
-	at := s.cache.at(now)
-	if !v.Identity.within(identityRefresh, now) {
-		return at
+	at, age := s.cache.at(now), now.Sub(v.Identity.At)
+	if age < 0 { // somebody's clock is wrong
+		return renewal{never, at, at}
 	}
-	return at + min(identityRefresh-now.Sub(v.Identity.At), v.Idle/seenParts-now.Sub(v.LastSeenAt))
+	next := renewal{never, at + identityRefresh - age, at + identityLasts - age}
+	if v.Identity.here {
+		next.asked = at - age
+	}
+	next.due = min(next.due, at+v.Idle/seenParts-now.Sub(v.LastSeenAt))
+	return next
 }
 
 // renew does what is due of a session whose record has not changed: it asks who the
-// subject is, unless that was done in the background (see askAround), and notes that the
-// session is in use. It returns the visitor as they are now, or nil if the subject has
-// changed and the store has to be asked.
+// subject is, unless that is known (see hearChanges) or was done in the background (see
+// askAround), and notes that the session is in use. It returns the visitor as they are
+// now, or nil if the subject has changed and the store has to be asked.
 func (s *Sessions) renew(ctx context.Context, previous *Visitor) (*Visitor, error) {
 	v := previous.copy()
-	if !v.Identity.within(identityRefresh, s.now()) {
+	if !s.known(v.Identity) {
 		found, err := s.askAgain(ctx, v.Subject)
 		switch {
 		case err != nil:
-			v.Identity.At = s.askedInVain()
+			v.Identity.At, v.Identity.here = s.askedInVain(), false
 		case found.equal(v.Identity):
-			v.Identity.At = found.At
+			v.Identity.saidAgain(found)
 		default:
 			_, err := s.identityIs(ctx, found)
 			return nil, err

@@ -1,8 +1,10 @@
 package session_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -136,6 +138,11 @@ type people struct {
 	asked int                     // how often
 	after func()                  // called once, between reading and answering
 	heard func(subjects []string) // is told who was asked for
+
+	changed []string // whoever was, in order
+	lost    bool     // the next mark cannot be gone on from
+	mutely  error    // why it does not say who
+	said    int      // how often it did
 }
 
 func (p *people) set(id session.Identity) {
@@ -145,6 +152,7 @@ func (p *people) set(id session.Identity) {
 		p.all = make(map[string]session.Identity)
 	}
 	p.all[id.Subject] = id
+	p.changed = append(p.changed, id.Subject)
 }
 
 // change changes one of the people, and returns who that is now.
@@ -154,6 +162,7 @@ func (p *people) change(subject string, f func(*session.Identity)) session.Ident
 	id := p.all[subject]
 	f(&id)
 	p.all[subject] = id
+	p.changed = append(p.changed, subject)
 	return id
 }
 
@@ -161,6 +170,7 @@ func (p *people) remove(subject string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.all, subject)
+	p.changed = append(p.changed, subject)
 }
 
 // fail makes the directory fail with err, or answer again if err is nil.
@@ -195,6 +205,43 @@ func (p *people) Of(ctx context.Context, subjects ...string) (found []session.Id
 		after()
 	}
 	return found, nil
+}
+
+// mute makes the directory fail with err to say who changed, and that alone, or say it
+// again if err is nil.
+func (p *people) mute(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mutely = err
+}
+
+// heardOf returns how often it was asked who changed.
+func (p *people) heardOf() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.said
+}
+
+func (p *people) Changed(ctx context.Context, mark string) (session.Changes, error) {
+	p.mu.Lock()
+	hang, away := p.hang, cmp.Or(p.away, p.mutely)
+	p.said++
+	p.mu.Unlock()
+	switch {
+	case hang:
+		<-ctx.Done()
+		return session.Changes{}, ctx.Err()
+	case away != nil:
+		return session.Changes{}, away
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := session.Changes{Mark: strconv.Itoa(len(p.changed))}
+	if since, err := strconv.Atoi(mark); err == nil && !p.lost {
+		c.Subjects, c.Unbroken = slices.Clone(p.changed[since:]), true
+	}
+	p.lost = false
+	return c, nil
 }
 
 // chest is where keys are kept.

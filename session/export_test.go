@@ -8,7 +8,8 @@ import (
 
 // Fill puts n visitors into the cache, as if they had been checked just now.
 func (s *Sessions) Fill(n int) {
-	valid := validity{fresh: s.cache.at(s.now().Add(time.Hour))}
+	hence := s.cache.at(s.now().Add(time.Hour))
+	valid := validity{fresh: hence, renewal: renewal{asks: hence, due: hence}}
 	for i := range n {
 		s.cache.put(digestOf(strconv.Itoa(i)), &Visitor{Session: Session{ID: strconv.Itoa(i)}}, valid, s.cache.mark())
 	}
@@ -55,6 +56,9 @@ func (s *Sessions) WriteSeen(ctx context.Context) error { return s.writeSeen(ctx
 // AskAround asks for who it is time for, as Follow does.
 func (s *Sessions) AskAround(ctx context.Context) { s.askAround(ctx) }
 
+// HearChanges asks the directory who has changed, as Follow does.
+func (s *Sessions) HearChanges(ctx context.Context) { s.hearChanges(ctx) }
+
 // FollowByHand is Follow for a test that reads and writes by itself.
 func (s *Sessions) FollowByHand() { s.following.Store(true) }
 
@@ -73,3 +77,6 @@ func (s *Sessions) Assertions() (n int) {
 
 // JournalMost is how many entries of the journal are read.
 const JournalMost = journalMost
+
+// SubjectKey is where the store has who a subject is.
+func SubjectKey(subject string) string { return subjectKey(subject) }

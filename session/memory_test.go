@@ -12,8 +12,8 @@ import (
 // little: that is memory, and work for the collector, which looks at each object.
 func TestKeptSessionTakesLittleMemory(t *testing.T) {
 	const (
-		sessions = 2000
-		bytes    = 800 // of a visitor and their entry in the cache
+		sessions = 1000
+		bytes    = 860 // of a visitor and their entry in the cache
 		objects  = 6
 		text     = 800 // of their assertion
 	)

@@ -133,8 +133,12 @@ type Identity struct {
 	Groups        []string  `json:"groups,omitempty"`   // sorted
 	Added         bool      `json:"added,omitempty"`    // by an operator, rather than by signing up
 	Disabled      bool      `json:"disabled,omitempty"` // may not sign in
-	At            time.Time `json:"at"`                 // when the directory said so
+	here          bool      // this node was told so by the directory
+	At            time.Time `json:"at"` // when the directory said so
 }
+
+// saidAgain notes that the directory has said the same, in b.
+func (a *Identity) saidAgain(b Identity) { a.At, a.here = b.At, b.here }
 
 // equal reports whether the directory says the same in a and b.
 func (a Identity) equal(b Identity) bool {

@@ -61,6 +61,7 @@ type Sessions struct {
 	following atomic.Bool // whether what was seen is written
 	seen      seen
 	asking    asking
+	hearing   hearing
 	refusedAt atomic.Pointer[time.Time] // when the directory failed last
 
 	streams   *Streams

@@ -15,12 +15,20 @@ type Identities interface {
 	// Of returns who the subjects are now, each under the name that it was asked for by,
 	// in any order. A subject that does not exist (any more) is missing.
 	Of(ctx context.Context, subjects ...string) ([]Identity, error)
+
+	// Changed returns who may have changed since a mark that it returned before, or since
+	// nobody knows when, for an empty one.
+	Changed(ctx context.Context, mark string) (Changes, error)
 }
 
 const (
 	// identityRefresh is how long an identity is good before the directory is
 	// asked again. Changes made through Doorward do not wait for it.
 	identityRefresh = time.Minute
+
+	// identityLasts is how long it is good where the directory says who changes: then it
+	// is asked in any case.
+	identityLasts = 5 * time.Minute
 
 	// askTimeout bounds a question to the directory. It leaves a check the time
 	// to go on with what the store has.
@@ -48,8 +56,8 @@ func (s *Sessions) identity(ctx context.Context, subject string, previous *Visit
 	}
 	now := s.now()
 	old := !stored.within(s.identityKept(), now)
-	if previous != nil && previous.Identity.At.After(stored.At) {
-		stored.At = previous.Identity.At // it was asked for since
+	if previous != nil && previous.Identity.At.After(stored.At) && previous.Identity.equal(stored) {
+		stored.saidAgain(previous.Identity) // it was asked for since
 	}
 	if !old && stored.within(identityRefresh, now) {
 		return stored, nil
@@ -57,7 +65,7 @@ func (s *Sessions) identity(ctx context.Context, subject string, previous *Visit
 	found, err := s.askAgain(ctx, subject)
 	switch {
 	case err != nil:
-		stored.At = s.askedInVain()
+		stored.At, stored.here = s.askedInVain(), false
 		return stored, nil
 	case !found.equal(stored):
 		return s.identityIs(ctx, found)
@@ -67,7 +75,7 @@ func (s *Sessions) identity(ctx context.Context, subject string, previous *Visit
 		}
 		// A store that can only be read says the same meanwhile.
 	}
-	stored.At = found.At
+	stored.saidAgain(found)
 	return stored, nil
 }
 
@@ -141,10 +149,10 @@ func (s *Sessions) askAll(ctx context.Context, subjects ...string) (map[string]I
 	}
 	found := make(map[string]Identity, len(subjects))
 	for _, subject := range subjects {
-		found[subject] = Identity{Subject: subject, Disabled: true, At: at}
+		found[subject] = Identity{Subject: subject, Disabled: true, At: at, here: true}
 	}
 	for _, identity := range identities {
-		identity.At = at
+		identity.At, identity.here = at, true
 		found[identity.Subject] = identity
 	}
 	return found, nil

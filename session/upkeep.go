@@ -11,7 +11,7 @@ const (
 	// journalEvery is the longest time between two readings of the journal.
 	journalEvery = time.Second
 
-	// restAfter is how long after the last request with a session the journal is read no
+	// restAfter is how long after the last request with a session nothing is read any
 	// more. A gateway that nobody uses lets the disk sleep.
 	restAfter = 2 * identityRefresh
 
@@ -51,7 +51,7 @@ func (s *Sessions) followJournal(ctx context.Context, report func(error)) {
 			s.tidy()
 			tidied = now
 		}
-		if s.cache.at(now)-time.Duration(s.cache.usedAt.Load()) > restAfter {
+		if s.unused() {
 			continue
 		}
 		told.of(ctx, within(ctx, s.readJournal))
@@ -75,8 +75,18 @@ func (s *Sessions) followSeen(ctx context.Context, report func(error)) {
 
 func (s *Sessions) followIdentities(ctx context.Context) {
 	for rest(ctx, askEvery) {
+		if s.unused() {
+			continue
+		}
+		s.hearChanges(ctx)
 		s.askAround(ctx)
 	}
+}
+
+// unused reports whether nobody has come with a session for so long that nothing is read
+// for them.
+func (s *Sessions) unused() bool {
+	return s.cache.at(s.now())-time.Duration(s.cache.usedAt.Load()) > restAfter
 }
 
 // A reporter reports when something begins to fail, and when that is over.
