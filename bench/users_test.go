@@ -41,6 +41,11 @@ func (p people) Of(_ context.Context, subjects ...string) (found []session.Ident
 	return found, nil
 }
 
+// Changed implements [session.Identities]: nobody changes.
+func (people) Changed(_ context.Context, mark string) (session.Changes, error) {
+	return session.Changes{Mark: "none", Unbroken: mark != ""}, nil
+}
+
 // importInto puts the users into a directory, as doorward import does.
 func (p people) importInto(t *testing.T, d *directory.Directory) {
 	t.Helper()

@@ -172,3 +172,8 @@ func (m members) Of(_ context.Context, subjects ...string) (found []session.Iden
 	}
 	return found, nil
 }
+
+// Changed implements [session.Identities]: nobody changes.
+func (members) Changed(_ context.Context, mark string) (session.Changes, error) {
+	return session.Changes{Mark: "none", Unbroken: mark != ""}, nil
+}

@@ -140,3 +140,8 @@ func (p *population) Of(_ context.Context, subjects ...string) (found []session.
 	}
 	return found, nil
 }
+
+// Changed implements [session.Identities]: nobody changes.
+func (*population) Changed(_ context.Context, mark string) (session.Changes, error) {
+	return session.Changes{Mark: "none", Unbroken: mark != ""}, nil
+}
