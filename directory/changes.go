@@ -33,8 +33,8 @@ type Changes struct {
 // the mark did not see, is in Users, or Unbroken is false. It does not matter who made
 // it: triggers of the database note changes, also those that are made by hand. Signing
 // in, passkeys and audit records are no changes; a new user may be named. Somebody may
-// be named again, or in vain, while a transaction is open that began before a change
-// was made.
+// be named again, or in vain, if very many transactions have changed users while one is
+// open that began before them.
 func (d *Directory) Changes(ctx context.Context, mark string) (Changes, error) {
 	const doing = "asking for changes"
 	db, err := d.opened()
@@ -50,15 +50,21 @@ func (d *Directory) Changes(ctx context.Context, mark string) (Changes, error) {
 	if now.place != since.place || now.next < since.next || len(rows) > maxChanges {
 		return Changes{Mark: now.String()}, nil
 	}
-	return Changes{Users: changedUsers(rows), Mark: now.String(), Unbroken: true}, nil
+	for _, r := range rows {
+		if r.user.Valid && r.n >= now.next {
+			now.see(r.n)
+		}
+	}
+	return Changes{Users: changedUsers(rows, since.seen), Mark: now.String(), Unbroken: true}, nil
 }
 
-// changedUsers returns each user of these rows once. A user has several rows if
-// transactions that ran at the same time have changed them.
-func changedUsers(rows []changeRow) []string {
+// changedUsers returns each user of these rows once, but for those with a number that was
+// seen before. A user has several rows if transactions that ran at the same time have
+// changed them.
+func changedUsers(rows []changeRow, seen []int64) []string {
 	var users []string
 	for _, r := range rows {
-		if r.user.Valid {
+		if r.user.Valid && !slices.Contains(seen, r.n) {
 			users = append(users, r.user.String)
 		}
 	}
@@ -67,34 +73,60 @@ func changedUsers(rows []changeRow) []string {
 }
 
 // A changeMark is a place, whose numbers are comparable, and the least number that a
-// change may have which was not seen there yet.
+// change may have which was not seen there yet. Above it there may be some that were: a
+// transaction of which anything is to be seen has ended, and changes nothing more.
 type changeMark struct {
 	place string
 	next  int64
+	seen  []int64
+}
+
+// maxSeen is how many numbers a mark has at most. Changes with others are named again.
+const maxSeen = 100
+
+func (m *changeMark) see(n int64) {
+	if len(m.seen) < maxSeen && !slices.Contains(m.seen, n) {
+		m.seen = append(m.seen, n)
+	}
 }
 
 // parseMark reads what String wrote. What it did not write becomes a mark that is of no
 // place, and that no change comes behind.
 func parseMark(s string) changeMark {
-	place, number, _ := strings.Cut(s, ":")
-	next, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || next < 0 {
-		return changeMark{next: math.MaxInt64}
+	place, rest, _ := strings.Cut(s, ":")
+	m := changeMark{place: place}
+	for i, number := range strings.Split(rest, ",") {
+		n, err := strconv.ParseInt(number, 10, 64)
+		switch {
+		case err != nil || n < 0 || len(m.seen) == maxSeen:
+			return changeMark{next: math.MaxInt64}
+		case i == 0:
+			m.next = n
+		default:
+			m.seen = append(m.seen, n)
+		}
 	}
-	return changeMark{place, next}
+	return m
 }
 
-func (m changeMark) String() string { return m.place + ":" + strconv.FormatInt(m.next, 10) }
+func (m changeMark) String() string {
+	s := m.place + ":" + strconv.FormatInt(m.next, 10)
+	for _, n := range m.seen {
+		s += "," + strconv.FormatInt(n, 10)
+	}
+	return s
+}
 
 // A changeRow is one of the rows that the query changes of a database answers: the mark
 // of now, and one user, or none in the only row.
 type changeRow struct {
 	mark changeMark
 	user sql.NullString
+	n    int64 // of the change
 }
 
 func scanChange(rows *sql.Rows) (changeRow, error) {
 	var r changeRow
-	err := rows.Scan(&r.mark.place, &r.mark.next, &r.user)
+	err := rows.Scan(&r.mark.place, &r.mark.next, &r.user, &r.n)
 	return r, err
 }

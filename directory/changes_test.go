@@ -3,6 +3,7 @@ package directory_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -177,7 +178,7 @@ func TestChangesMadeByHandAreNamed(t *testing.T) {
 			{`INSERT INTO users SELECT $1, name, disabled, added, 0, 0 FROM users WHERE id = $2`, []any{neverUsed, bob}, nil},
 			{`DELETE FROM emails`, nil, []string{alice}},
 			{`DELETE FROM user_groups`, nil, []string{alice, bob}},
-			{`UPDATE users SET id = $2 WHERE id = $1`, []any{alice, alsoPromised}, []string{alice}},
+			{`UPDATE users SET id = $2 WHERE id = $1`, []any{alice, alsoPromised}, []string{alice, alsoPromised}},
 		} {
 			mark := settled(t, d)
 			exec(tt.statement, tt.args...)
@@ -208,6 +209,7 @@ func TestWhatSQLiteReplacesByHandIsNamed(t *testing.T) {
 		{`UPDATE OR IGNORE user_groups SET name = 'c' WHERE name = 'b'`, nil, []string{alice.ID}},
 		{`UPDATE OR FAIL users SET name = 'Bob' WHERE id = $1`, []any{bob.ID}, []string{bob.ID}},
 		{`UPDATE OR ROLLBACK users SET name = 'Bobby' WHERE id = $1`, []any{bob.ID}, []string{bob.ID}},
+		{`UPDATE OR REPLACE users SET id = $2 WHERE id = $1`, []any{alice.ID, bob.ID}, both},
 	} {
 		mark := settled(t, d)
 		execRaw(t, path, tt.statement, tt.args...) // without foreign keys, as the shell is
@@ -301,6 +303,85 @@ func TestATransactionThatEndsAfterALaterOneIsNamed(t *testing.T) {
 		}
 	}
 	wantChanges(t, "in the end", d, settled(t, d))
+}
+
+// What is open may be of another database, and stay open for long.
+func TestNobodyIsNamedAgainWhileATransactionIsOpen(t *testing.T) {
+	p := directorytest.SharedPostgres(t)
+	d := openPostgres(t, p.URL(), time.Now)
+	alice, bob := createUser(t, d, "alice@example.com").ID, createUser(t, d, "bob@example.com").ID
+	mark := settled(t, d)
+	open := transaction(t, p, `CREATE TEMPORARY TABLE something_else (i int)`)
+	for range 3 {
+		if err := d.SetName(t.Context(), alice, rand.Text()); err != nil {
+			t.Fatal(err)
+		}
+		wantChanges(t, "while it is open", d, mark, alice)
+		mark = changes(t, d, mark).Mark
+		wantChanges(t, "again", d, mark)
+	}
+	for i := range 250 { // more than a mark can tell apart
+		if err := d.SetName(t.Context(), bob, fmt.Sprint("bob ", i)); err != nil {
+			t.Fatal(err)
+		}
+		got := changes(t, d, mark)
+		if !got.Unbroken || !slices.Contains(got.Users, bob) {
+			t.Fatalf("after change %d: got %+v, want %s", i, got, bob)
+		}
+		mark = got.Mark
+	}
+	if err := open.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	wantChanges(t, "in the end", d, settled(t, d))
+}
+
+// A part of a transaction has a number of its own in PostgreSQL.
+func TestAChangeBehindASavepointIsNamed(t *testing.T) {
+	p := directorytest.SharedPostgres(t)
+	d := openPostgres(t, p.URL(), time.Now)
+	alice := createUser(t, d, "alice@example.com").ID
+	tx := transaction(t, p, `SELECT txid_current()`)
+	mark := changes(t, d, "").Mark
+	for _, statement := range []string{
+		`SAVEPOINT a`, `UPDATE users SET name = 'a'`, `ROLLBACK TO a`, `SAVEPOINT b`, `UPDATE users SET name = 'b'`, `RELEASE b`,
+	} {
+		if _, err := tx.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+		mark = changes(t, d, mark).Mark
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	wantChanges(t, "after it", d, mark, alice)
+}
+
+// What comes from another server, or from whoever edits with a view of their own.
+func TestChangesOfUnusualTransactionsAreNamed(t *testing.T) {
+	p := directorytest.SharedPostgres(t)
+	d := openPostgres(t, p.URL(), time.Now)
+	alice := createUser(t, d, "alice@example.com").ID
+	mark := settled(t, d)
+	replica := transaction(t, p, `SET LOCAL session_replication_role = replica`, `UPDATE users SET disabled = TRUE`)
+	if err := replica.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	wantChanges(t, "a replica's", d, mark, alice)
+
+	mark = settled(t, d)
+	repeatable := transaction(t, p, `SET TRANSACTION ISOLATION LEVEL REPEATABLE READ`, `SELECT 1 FROM users`)
+	if err := d.SetGroups(t.Context(), alice, []string{"new"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := repeatable.ExecContext(t.Context(), `UPDATE emails SET verified = NOT verified`); err != nil {
+		t.Errorf("another row of a user who was changed meanwhile: %v", err)
+	}
+	mark = changes(t, d, mark).Mark
+	if err := repeatable.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	wantChanges(t, "one with a view of its own", d, mark, alice)
 }
 
 // The transaction that began first changes a user last. Its number is the lower one.
@@ -485,6 +566,7 @@ func TestAMarkThatCannotBeGoneOnFromIsBroken(t *testing.T) {
 			"", ":", "x", "0", number, place, place + ":", place + ":x", place + ":-1", place + ":1e3", place + ": 1", place + ":" + number + ":",
 			place + ":9223372036854775808", place + ":9223372036854775807", place + ":" + number + "0000", // of a later state
 			":" + number, "x" + mark, "elsewhere:" + number, "1-1-1:" + number, strings.Replace(mark, ":", "1:", 1), "\x00", "\xff:1",
+			place + ":" + number + ",x", place + ":" + number + ",", place + ":" + number + strings.Repeat(","+number, 101),
 		} {
 			got := changes(t, d, bad)
 			if got.Unbroken || len(got.Users) != 0 {

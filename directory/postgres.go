@@ -65,7 +65,7 @@ const clockPostgres = `SELECT CAST(extract(epoch FROM clock_timestamp()) * 10000
 // the table, which are others after a dump was restored. Such a dump brings along numbers
 // of another server; those from xmax on nobody here has had yet.
 const changesPostgres = `
-	SELECT now.place, now.next, c.user_id
+	SELECT now.place, now.next, c.user_id, COALESCE(c.tx, 0)
 	FROM (
 		SELECT concat_ws('-', CAST(extract(epoch FROM pg_postmaster_start_time()) * 1000000 AS bigint),
 				(SELECT oid FROM pg_database WHERE datname = current_database()),
@@ -75,7 +75,7 @@ const changesPostgres = `
 				WHERE tx < txid_snapshot_xmax(txid_current_snapshot()))) AS next
 	) now
 	LEFT JOIN (
-		SELECT user_id FROM identity_changes
+		SELECT user_id, tx FROM identity_changes
 		WHERE tx >= $1 AND tx < txid_snapshot_xmax(txid_current_snapshot()) ORDER BY tx LIMIT $2
 	) c ON TRUE`
 

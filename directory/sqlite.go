@@ -22,9 +22,9 @@ const sqliteReaders = 8
 // changesSQLite: writers take turns, so that what has a lower number was committed
 // before, and every number up to the highest has been seen with it.
 const changesSQLite = `
-	SELECT 'file', now.next, c.user_id
+	SELECT 'file', now.next, c.user_id, COALESCE(c.n, 0)
 	FROM (SELECT COALESCE(max(n), 0) + 1 AS next FROM identity_changes) now
-	LEFT JOIN (SELECT user_id FROM identity_changes WHERE n >= $1 ORDER BY n LIMIT $2) c ON TRUE`
+	LEFT JOIN (SELECT user_id, n FROM identity_changes WHERE n >= $1 ORDER BY n LIMIT $2) c ON TRUE`
 
 // SQLiteOptions say where an embedded directory is.
 type SQLiteOptions struct {

@@ -45,11 +45,19 @@ type cache struct {
 
 // vouched says what somebody vouches for who tells what changes: what was found out at
 // from or later, and until when. A nil one is for nothing.
-type vouched struct{ from, until time.Duration }
+type vouched struct {
+	from, until time.Duration
+	before      *vouched // what was vouched for before a series broke, which may still hold
+}
 
 // holds reports whether what was found out then is so at a later time.
 func (v *vouched) holds(then, at time.Duration) bool {
-	return v != nil && v.from <= then && at < v.until
+	for ; v != nil; v = v.before {
+		if v.from <= then && at < v.until {
+			return true
+		}
+	}
+	return false
 }
 
 type cacheShard struct {
@@ -158,16 +166,27 @@ func (c *cache) at(t time.Time) time.Duration { return t.Sub(c.base) }
 // that what was not is good for that much longer. An unbroken series of such words
 // is about all checks that began since the first of them.
 func (c *cache) vouch(read time.Time, longer time.Duration, unbroken bool) {
-	at := c.at(read)
-	follow(&c.vouched, vouched{at, at + longer}, unbroken)
+	v := vouched{from: c.at(read), until: c.at(read) + longer}
+	if last := c.vouched.Load(); unbroken && last != nil {
+		v.from = last.from
+	}
+	c.vouched.Store(&v)
 }
 
-// follow replaces a word by the next, of an unbroken series or of a new one.
-func follow(word *atomic.Pointer[vouched], next vouched, unbroken bool) {
-	if last := word.Load(); unbroken && last != nil {
-		next.from = last.from
+// tell says that the directory has named who changed until asked, and that they have been
+// forgotten. An unbroken series of such words is about all whom this node asked for since
+// the answer to the first. If it broke, what was said before holds as long as it would
+// have, so that not everybody is to be asked for at once.
+func (c *cache) tell(asked, answered time.Time, unbroken bool) {
+	v, last := vouched{from: c.at(answered) + 1, until: c.at(asked) + identityRefresh}, c.told.Load()
+	switch {
+	case last == nil:
+	case unbroken:
+		v.from, v.before = last.from, last.before
+	default:
+		v.before = &vouched{from: last.from, until: last.until}
 	}
-	word.Store(&next)
+	c.told.Store(&v)
 }
 
 // mark returns a moment for put to look back to.
@@ -253,8 +272,8 @@ func hashOf(id string) uint64 { return maphash.String(seed, id) }
 // session ended, a user changed) and quick (some thirty nanoseconds each).
 func (c *cache) forget(all names) {
 	hashes := make(map[uint64]struct{}, len(all))
+	c.history.add(all)
 	for f := range all {
-		c.history.add(f)
 		hashes[hashOf(f.id())] = struct{}{}
 	}
 	for i := range c.shards {
@@ -306,17 +325,17 @@ func (c *cache) len() int {
 
 // history is what was forgotten lately, the latest of each remainder of n.
 type history struct {
-	n atomic.Uint64 // how many were ever added
+	n atomic.Uint64 // how often something was
 
 	mu   sync.Mutex // held while last is used, and n grows
-	last [256]forgotten
+	last [256]names
 }
 
-func (h *history) add(f forgotten) {
+func (h *history) add(all names) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	n := h.n.Load()
-	h.last[n%uint64(len(h.last))] = f
+	h.last[n%uint64(len(h.last))] = all
 	h.n.Store(n + 1)
 }
 
@@ -332,7 +351,7 @@ func (h *history) holds(v *Visitor, since uint64) bool {
 		return true
 	}
 	for i := since; i < n; i++ {
-		if h.last[i%uint64(len(h.last))].matches(v) {
+		if h.last[i%uint64(len(h.last))].have(v) {
 			return true
 		}
 	}

@@ -2,8 +2,11 @@ package session
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Changes are who may have changed, or was removed, between two marks of a directory.
@@ -16,36 +19,34 @@ type Changes struct {
 // hearing is how far the directory has said who changes.
 type hearing struct {
 	mark   string
-	failed time.Time // when it did not
+	failed time.Time // when it did not, or the others could not be told
 }
 
 // hearChanges asks the directory who has changed since the last time, by whomever, and
 // forgets their checks. Then it vouches for who the others are, as if the directory had
 // been asked for each: for those whom this node has asked for since the first of an unbroken
 // series of answers. What an answer leaves out, because the change was not yet to be seen,
-// the next has.
+// the next has; and it has everybody again of whom not all nodes could be told.
 //
 // A failure costs no more than questions: after identityRefresh, the directory is asked for
 // each again.
 func (s *Sessions) hearChanges(ctx context.Context) {
-	h, began := &s.hearing, s.now()
-	if began.Sub(h.failed).Abs() < directoryRest {
+	h, asked := &s.hearing, s.now()
+	if asked.Sub(h.failed).Abs() < directoryRest {
 		return
 	}
 	changes, err := s.changed(ctx, h.mark)
+	if err == nil {
+		answered := s.now()
+		here := s.forgetSubjects(changes.Subjects)
+		s.cache.tell(asked, answered, changes.Unbroken)
+		err = s.tellOf(ctx, here)
+	}
 	if err != nil {
 		h.failed = s.now()
 		return
 	}
 	h.mark = changes.Mark
-	word := vouched{s.cache.at(s.now()) + 1, s.cache.at(began) + identityRefresh}
-	if !changes.Unbroken {
-		follow(&s.cache.told, word, false)
-		return
-	}
-	here := s.forgetSubjects(changes.Subjects)
-	follow(&s.cache.told, word, true)
-	s.tellOf(ctx, here)
 }
 
 func (s *Sessions) changed(ctx context.Context, mark string) (Changes, error) {
@@ -54,7 +55,8 @@ func (s *Sessions) changed(ctx context.Context, mark string) (Changes, error) {
 	return s.o.Identities.Changed(ctx, mark)
 }
 
-// forgetSubjects drops the checks of subjects, and returns those of whom there were any.
+// forgetSubjects drops the checks of subjects, and returns those of whom there was one, or
+// is an open stream.
 func (s *Sessions) forgetSubjects(subjects []string) (here []string) {
 	if len(subjects) == 0 {
 		return nil
@@ -63,28 +65,38 @@ func (s *Sessions) forgetSubjects(subjects []string) (here []string) {
 	for _, subject := range subjects {
 		all[forgotten{subject: subject}] = struct{}{}
 	}
-	here = s.cache.subjects(all)
+	here = append(s.cache.subjects(all), s.streams.subjects(all)...)
 	s.drop(all)
-	return here
+	slices.Sort(here)
+	return slices.Compact(here)
 }
 
-// tellOf has all nodes know who subjects are who may have been changed behind our back,
-// where the store says otherwise. What cannot be told is found out later: what the store
-// says is good for identityRefresh after somebody has asked.
-func (s *Sessions) tellOf(ctx context.Context, subjects []string) {
+// tellOf has all nodes know who subjects are who may have been changed behind our back.
+func (s *Sessions) tellOf(ctx context.Context, subjects []string) error {
+	var failure error
 	for few := range slices.Chunk(subjects, askMost) {
 		found, err := s.askAll(ctx, few...)
-		if err != nil {
-			return
+		var telling errgroup.Group
+		for _, identity := range found { // none, if that failed
+			telling.Go(func() error { return s.tellIfNew(ctx, identity) })
 		}
-		for _, identity := range found {
-			stored, err := s.storedIdentity(ctx, identity.Subject)
-			if err == nil && stored.equal(identity) || ctx.Err() != nil {
-				continue // by Doorward, which has told it, or another node
-			}
-			_, _ = s.identityIs(ctx, identity)
-		}
+		failure = errors.Join(failure, err, telling.Wait())
 	}
+	return failure
+}
+
+// tellIfNew has all nodes know who a subject is where the store says otherwise: if it says
+// the same, Doorward has made the change itself, or another node has told it.
+func (s *Sessions) tellIfNew(ctx context.Context, identity Identity) error {
+	stored, err := s.storedIdentity(ctx, identity.Subject)
+	if err == nil && stored.equal(identity) {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	_, err = s.identityIs(ctx, identity)
+	return err
 }
 
 // known reports whether a is who the subject is, without asking: the directory said so a

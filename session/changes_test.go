@@ -3,11 +3,14 @@ package session_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/doorward/doorward/session"
+	"github.com/doorward/doorward/store"
 )
 
 // hears lets time pass while n does what a node does every second, and asks the directory
@@ -100,12 +103,11 @@ func TestWhatWasFoundBeforeAnAnswerThatIsTheFirstIsAskedForAgain(t *testing.T) {
 	n := h.follower()
 	_, token := n.begin("ann")
 	n.wantOK("first sight", token)
-	n.aMinute(token)
-	n.wantOK("asked for", token)
+	n.busy(time.Minute, token) // she is asked for
 	h.people.silently("ann")
-	n.hears(45*time.Second, token)
+	n.hears(30*time.Second, token)
 	n.wantGroups("what nobody says", token, 1) // or this proves nothing
-	n.pass(16 * time.Second)
+	n.pass(31 * time.Second)
 	n.wantGroups("a minute after", token, 0)
 }
 
@@ -236,4 +238,139 @@ func TestFollowHearsOfChanges(t *testing.T) {
 		wait()
 		synctest.Wait()
 	})
+}
+
+// What the store says was written at some time by some node's clock; that this one has
+// asked lately is true of what it was told, and vouched for only where that is kept.
+func TestWhatTheStoreSaysIsNotVouchedFor(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	n, token := h.hearer()
+	h.people.mute(errors.New("the directory does not say"))
+	n.passWithoutAnswers(61 * time.Second)
+	n.wantOK("asked for", token)
+	h.people.mute(nil)
+	h.clock.pass(35 * time.Second) // the journal is not read: the store is asked
+	n.hears(time.Second)
+	reads := n.store.reads.Load()
+	n.wantOK("looked at", token)
+	if n.store.reads.Load() == reads {
+		t.Fatal("the store was not asked: this proves nothing")
+	}
+	h.people.silently("ann")
+	n.hears(61*time.Second, token)
+	n.wantGroups("a minute later", token, 0)
+}
+
+// The directory names a subject, and is away when it is asked who that is now.
+func TestWhoCouldNotBeToldOfIsHeardOfAgain(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	away := make(chan struct{}, 1)
+	n := h.follower(func(o *session.Options) {
+		o.Identities = unwilling{h.people, func(context.Context, []string) error {
+			select {
+			case <-away:
+				return errors.New("away for a moment")
+			default:
+				return nil
+			}
+		}}
+	})
+	other := h.node()
+	n.hears(2 * time.Second)
+	_, token := n.begin("ann")
+	n.wantOK("here", token)
+	other.wantOK("elsewhere", token)
+	h.people.demote("ann")
+	away <- struct{}{}
+	n.hears(time.Second)
+	if len(away) != 0 {
+		t.Fatal("the directory was not asked: this proves nothing")
+	}
+	n.wantGroups("what the store says", token, 1) // which keeps her in memory here
+	n.hears(7 * time.Second)
+	n.wantGroups("some seconds later", token, 0)
+	h.eventually("the other node knows", func() bool {
+		v, err := other.Check(t.Context(), token, site)
+		return err == nil && len(v.Identity.Groups) == 0
+	})
+}
+
+// slow is a store that takes a while to write.
+type slow struct {
+	store.Store
+	takes *atomic.Int64
+}
+
+func (s slow) Put(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	time.Sleep(time.Duration(s.takes.Load()))
+	return s.Store.Put(ctx, key, value, ttl)
+}
+
+func (s slow) Add(ctx context.Context, set, member string, ttl time.Duration) error {
+	time.Sleep(time.Duration(s.takes.Load()))
+	return s.Store.Add(ctx, set, member, ttl)
+}
+
+func (s slow) Delete(ctx context.Context, key string) error {
+	time.Sleep(time.Duration(s.takes.Load()))
+	return s.Store.Delete(ctx, key)
+}
+
+// Many are disabled at once, and then one more: neither waits until it was told of them one
+// by one.
+func TestTellingOfManyKeepsNobodyWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newBubbleHouse(t)
+		takes := new(atomic.Int64)
+		n := h.node(func(o *session.Options) { o.Store = slow{o.Store, takes} })
+		ctx, cancel := context.WithCancel(t.Context())
+		wait := n.Follow(ctx, func(error) {})
+		defer func() { takes.Store(0); cancel(); wait(); time.Sleep(time.Minute) }()
+		_, anns := n.begin("ann")
+		tokens := n.crowd(400)
+		for range 30 {
+			time.Sleep(2 * time.Second)
+			for _, token := range append(tokens, anns) {
+				n.wantOK("in use", token)
+			}
+		}
+		takes.Store(int64(20 * time.Millisecond))
+		for i := range tokens {
+			h.people.change(fmt.Sprintf("user%d", i), func(id *session.Identity) { id.Disabled = true })
+		}
+		time.Sleep(1500 * time.Millisecond)
+		h.people.change("ann", func(id *session.Identity) { id.Disabled = true })
+		time.Sleep(4 * time.Second)
+		for _, token := range append(tokens, anns) {
+			n.wantRefused("four seconds later", token, session.ErrEnded)
+		}
+	})
+}
+
+// A WebSocket is all that there is of its visitor: the configuration was loaded anew, or
+// nobody has sent a request for long.
+func TestStreamOfSomebodyWhoWasChangedEndsInSeconds(t *testing.T) {
+	for name, alone := range map[string]bool{"after a reload": false, "with nothing else going on": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newBubbleHouse(t)
+				streams := session.NewStreams()
+				share := func(o *session.Options) { o.Streams = streams }
+				n := h.node(share)
+				_, open := n.opens("ann")
+				if !alone {
+					n = h.node(share)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				wait := n.Follow(ctx, func(error) {})
+				defer func() { cancel(); wait(); time.Sleep(time.Minute) }()
+				time.Sleep(200 * time.Second)
+				h.people.change("ann", func(id *session.Identity) { id.Disabled = true })
+				time.Sleep(3 * time.Second)
+				if open.Err() == nil {
+					t.Error("the stream is open three seconds after she was disabled")
+				}
+			})
+		})
+	}
 }

@@ -155,6 +155,25 @@ func (t *Streams) forget(all names) {
 	}
 }
 
+// subjects returns those of the named subjects who have open streams, each as often.
+func (t *Streams) subjects(all names) (here []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, o := range t.sessions {
+		if _, named := all[forgotten{subject: o.subject}]; named {
+			here = append(here, o.subject)
+		}
+	}
+	return here
+}
+
+// open reports whether there is a stream.
+func (t *Streams) open() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.sessions) > 0
+}
+
 // urge has the session with an ID looked at now.
 func (t *Streams) urge(id string) {
 	t.mu.Lock()

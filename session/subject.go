@@ -57,7 +57,7 @@ func (s *Sessions) identity(ctx context.Context, subject string, previous *Visit
 	now := s.now()
 	old := !stored.within(s.identityKept(), now)
 	if previous != nil && previous.Identity.At.After(stored.At) && previous.Identity.equal(stored) {
-		stored.saidAgain(previous.Identity) // it was asked for since
+		stored.At = previous.Identity.At // it was asked for since
 	}
 	if !old && stored.within(identityRefresh, now) {
 		return stored, nil

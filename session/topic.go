@@ -18,13 +18,6 @@ const (
 // of a subject.
 type forgotten struct{ session, subject string }
 
-func (f forgotten) matches(v *Visitor) bool {
-	if f.session != "" {
-		return v.ID == f.session
-	}
-	return v.Subject == f.subject
-}
-
 // names are several of them.
 type names map[forgotten]struct{}
 

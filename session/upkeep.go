@@ -75,7 +75,7 @@ func (s *Sessions) followSeen(ctx context.Context, report func(error)) {
 
 func (s *Sessions) followIdentities(ctx context.Context) {
 	for rest(ctx, askEvery) {
-		if s.unused() {
+		if s.unused() && !s.streams.open() {
 			continue
 		}
 		s.hearChanges(ctx)

@@ -31,7 +31,9 @@ BEGIN
 	INSERT INTO identity_changes (user_id, tx)
 	SELECT DISTINCT id, txid_current() FROM unnest(changed) AS id WHERE id IS NOT NULL
 	ON CONFLICT DO NOTHING;
-	IF FOUND THEN -- who has not seen the older rows has not seen this transaction
+	-- Who has not seen the older rows has not seen this transaction. A transaction that
+	-- sees the tables as they were would fail where another has taken them away already.
+	IF FOUND AND current_setting('transaction_isolation') = 'read committed' THEN
 		DELETE FROM identity_changes WHERE (user_id, tx) IN (
 			SELECT c.user_id, c.tx FROM identity_changes c
 			WHERE c.user_id = ANY (changed) AND c.tx <> txid_current() FOR UPDATE SKIP LOCKED);
@@ -44,7 +46,11 @@ $$;
 CREATE FUNCTION note_changed_user() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
-	PERFORM note_identity_changes(ARRAY[OLD.id]);
+	IF TG_OP = 'DELETE' THEN
+		PERFORM note_identity_changes(ARRAY[OLD.id]);
+	ELSE
+		PERFORM note_identity_changes(ARRAY[OLD.id, NEW.id]);
+	END IF;
 	RETURN NULL;
 END
 $$;
@@ -110,3 +116,15 @@ FOR EACH STATEMENT EXECUTE FUNCTION note_users_of_new_rows();
 CREATE TRIGGER users_emptied BEFORE TRUNCATE ON users EXECUTE FUNCTION note_all_users();
 CREATE TRIGGER emails_emptied BEFORE TRUNCATE ON emails EXECUTE FUNCTION note_all_users();
 CREATE TRIGGER groups_emptied BEFORE TRUNCATE ON user_groups EXECUTE FUNCTION note_all_users();
+
+-- Also of what a subscription or a restored dump brings along.
+ALTER TABLE users ENABLE ALWAYS TRIGGER user_changed;
+ALTER TABLE users ENABLE ALWAYS TRIGGER user_removed;
+ALTER TABLE emails ENABLE ALWAYS TRIGGER email_changed;
+ALTER TABLE emails ENABLE ALWAYS TRIGGER email_removed;
+ALTER TABLE user_groups ENABLE ALWAYS TRIGGER group_changed;
+ALTER TABLE emails ENABLE ALWAYS TRIGGER emails_added;
+ALTER TABLE user_groups ENABLE ALWAYS TRIGGER groups_added;
+ALTER TABLE users ENABLE ALWAYS TRIGGER users_emptied;
+ALTER TABLE emails ENABLE ALWAYS TRIGGER emails_emptied;
+ALTER TABLE user_groups ENABLE ALWAYS TRIGGER groups_emptied;

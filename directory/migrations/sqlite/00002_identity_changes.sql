@@ -20,6 +20,9 @@ BEGIN
 	INSERT INTO identity_changes (user_id, n)
 	VALUES (OLD.id, (SELECT COALESCE(max(n), 0) + 1 FROM identity_changes))
 	ON CONFLICT (user_id) DO UPDATE SET n = excluded.n;
+	INSERT INTO identity_changes (user_id, n)
+	VALUES (NEW.id, (SELECT COALESCE(max(n), 0) + 1 FROM identity_changes))
+	ON CONFLICT (user_id) DO UPDATE SET n = excluded.n;
 END;
 -- +goose StatementEnd
 
