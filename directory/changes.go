@@ -42,29 +42,32 @@ func (d *Directory) Changes(ctx context.Context, mark string) (Changes, error) {
 		return Changes{}, fmt.Errorf("%s: %w", doing, err)
 	}
 	since := parseMark(mark)
-	rows, err := read(ctx, d, doing, scanChange, db.changes, since.next, maxChanges+1)
+	rows, err := read(ctx, d, doing, scanChange, db.changes, since.next, maxChanges+1, numbers(since.seen))
 	if err != nil {
 		return Changes{}, err
 	}
 	now := rows[0].mark // there is a row also where nobody changed
-	if now.place != since.place || now.next < since.next || len(rows) > maxChanges {
+	if now.place != since.place || now.next < since.next {
 		return Changes{Mark: now.String()}, nil
 	}
+	now.seen = slices.DeleteFunc(since.seen, func(n int64) bool { return n < now.next })
 	for _, r := range rows {
 		if r.user.Valid && r.n >= now.next {
 			now.see(r.n)
 		}
 	}
-	return Changes{Users: changedUsers(rows, since.seen), Mark: now.String(), Unbroken: true}, nil
+	if len(rows) > maxChanges {
+		return Changes{Mark: now.String()}, nil
+	}
+	return Changes{Users: changedUsers(rows), Mark: now.String(), Unbroken: true}, nil
 }
 
-// changedUsers returns each user of these rows once, but for those with a number that was
-// seen before. A user has several rows if transactions that ran at the same time have
-// changed them.
-func changedUsers(rows []changeRow, seen []int64) []string {
+// changedUsers returns each user of these rows once. A user has several rows if
+// transactions that ran at the same time have changed them.
+func changedUsers(rows []changeRow) []string {
 	var users []string
 	for _, r := range rows {
-		if r.user.Valid && !slices.Contains(seen, r.n) {
+		if r.user.Valid {
 			users = append(users, r.user.String)
 		}
 	}
@@ -81,12 +84,16 @@ type changeMark struct {
 	seen  []int64
 }
 
-// maxSeen is how many numbers a mark has at most. Changes with others are named again.
+// maxSeen is how many numbers a mark has at most, the latest. Changes with others are named
+// again.
 const maxSeen = 100
 
 func (m *changeMark) see(n int64) {
-	if len(m.seen) < maxSeen && !slices.Contains(m.seen, n) {
-		m.seen = append(m.seen, n)
+	if slices.Contains(m.seen, n) {
+		return
+	}
+	if m.seen = append(m.seen, n); len(m.seen) > maxSeen {
+		m.seen = m.seen[1:]
 	}
 }
 
@@ -110,11 +117,16 @@ func parseMark(s string) changeMark {
 }
 
 func (m changeMark) String() string {
-	s := m.place + ":" + strconv.FormatInt(m.next, 10)
-	for _, n := range m.seen {
-		s += "," + strconv.FormatInt(n, 10)
+	return m.place + ":" + numbers(append([]int64{m.next}, m.seen...))
+}
+
+// numbers writes numbers with commas in between.
+func numbers(all []int64) string {
+	texts := make([]string, len(all))
+	for i, n := range all {
+		texts[i] = strconv.FormatInt(n, 10)
 	}
-	return s
+	return strings.Join(texts, ",")
 }
 
 // A changeRow is one of the rows that the query changes of a database answers: the mark

@@ -330,6 +330,18 @@ func TestNobodyIsNamedAgainWhileATransactionIsOpen(t *testing.T) {
 		}
 		mark = got.Mark
 	}
+	p.Query(`INSERT INTO users SELECT 'u' || i, 'n', FALSE, TRUE, 0, 0 FROM generate_series(1, 1200) i`)
+	p.Query(`UPDATE users SET disabled = TRUE WHERE id LIKE 'u%'`)
+	got := changes(t, d, mark)
+	if got.Unbroken {
+		t.Errorf("more than can be named: got %+v, want it broken", got)
+	}
+	if err := d.SetName(t.Context(), alice, "Alice"); err != nil {
+		t.Fatal(err)
+	}
+	if got := changes(t, d, got.Mark); !got.Unbroken || !slices.Contains(got.Users, alice) {
+		t.Errorf("after them: got %+v, want %s, unbroken", got, alice)
+	}
 	if err := open.Commit(); err != nil {
 		t.Fatal(err)
 	}
@@ -382,6 +394,47 @@ func TestChangesOfUnusualTransactionsAreNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantChanges(t, "one with a view of its own", d, mark, alice)
+
+	for i := range 10 {
+		one := transaction(t, p, `SET TRANSACTION ISOLATION LEVEL SERIALIZABLE`, fmt.Sprintf(`UPDATE users SET name = 'name %d'`, i))
+		if err := one.Commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := p.Query(`SELECT count(*) FROM identity_changes`); got[0] != "1" {
+		t.Errorf("one user who was changed again and again has %s rows, want one", got[0])
+	}
+
+	mark = settled(t, d)
+	subscriber := transaction(t, p, // which fires no trigger for a statement
+		`ALTER TABLE user_groups DISABLE TRIGGER groups_added`, `ALTER TABLE emails DISABLE TRIGGER emails_added`,
+		`SET LOCAL session_replication_role = replica`, `INSERT INTO user_groups SELECT id, 'subscribed' FROM users`,
+		`SET LOCAL session_replication_role = origin`,
+		`ALTER TABLE user_groups ENABLE ALWAYS TRIGGER groups_added`, `ALTER TABLE emails ENABLE ALWAYS TRIGGER emails_added`)
+	if err := subscriber.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	wantChanges(t, "a subscription's", d, mark, alice)
+}
+
+// Whoever could make one of the functions the trigger of their own table would have it do
+// there what they like, with the rights of the tables' owner.
+func TestTheFunctionsThatNoteChangesAreForNobodyElse(t *testing.T) {
+	p := directorytest.SharedPostgres(t)
+	openPostgres(t, p.URL(), time.Now)
+	if got := p.Query(`SELECT proname FROM pg_proc WHERE proname LIKE 'note\_%' AND pronamespace = 'public'::regnamespace`); len(got) != 5 {
+		t.Fatalf("there are functions %q, want 5", got)
+	}
+	if got := p.Query(`
+		SELECT proname FROM pg_proc, aclexplode(COALESCE(proacl, acldefault('f', proowner))) acl
+		WHERE proname LIKE 'note\_%' AND acl.privilege_type = 'EXECUTE' AND acl.grantee <> proowner`); len(got) != 0 {
+		t.Errorf("others may execute %q", got)
+	}
+	p.Query(`DO $$ BEGIN CREATE ROLE stranger; EXCEPTION WHEN duplicate_object THEN NULL; END $$`)
+	tx := transaction(t, p, `SET LOCAL ROLE stranger`, `CREATE TEMPORARY TABLE mine (id TEXT)`)
+	if _, err := tx.ExecContext(t.Context(), `CREATE TRIGGER x AFTER DELETE ON mine FOR EACH ROW EXECUTE FUNCTION public.note_changed_user()`); err == nil {
+		t.Error("a stranger made one the trigger of their table")
+	}
 }
 
 // The transaction that began first changes a user last. Its number is the lower one.

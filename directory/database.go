@@ -31,7 +31,7 @@ type database struct {
 
 	isolation sql.IsolationLevel // of transactions that write
 	begin     string             // their first statement; may be empty
-	changes   string             // asks for what Changes answers: where we are, and who was changed since $1, at most $2
+	changes   string             // asks for what Changes answers: where we are, and who was changed since $1, at most $2, but for what has the numbers $3
 	clock     string             // asks for the database's time; empty where its clock is ours
 	lockKeys  string             // takes signing_keys for one transaction; empty where writers take turns anyway
 	undone    func(error) bool   // tells that the database undid a transaction, which may be tried again; nil for never

@@ -76,7 +76,8 @@ const changesPostgres = `
 	) now
 	LEFT JOIN (
 		SELECT user_id, tx FROM identity_changes
-		WHERE tx >= $1 AND tx < txid_snapshot_xmax(txid_current_snapshot()) ORDER BY tx LIMIT $2
+		WHERE tx >= $1 AND tx < txid_snapshot_xmax(txid_current_snapshot())
+			AND tx <> ALL (CAST(string_to_array($3, ',') AS bigint[])) ORDER BY tx LIMIT $2
 	) c ON TRUE`
 
 // PostgresOptions say where a directory on a PostgreSQL server is.

@@ -24,7 +24,10 @@ const sqliteReaders = 8
 const changesSQLite = `
 	SELECT 'file', now.next, c.user_id, COALESCE(c.n, 0)
 	FROM (SELECT COALESCE(max(n), 0) + 1 AS next FROM identity_changes) now
-	LEFT JOIN (SELECT user_id, n FROM identity_changes WHERE n >= $1 ORDER BY n LIMIT $2) c ON TRUE`
+	LEFT JOIN (
+		SELECT user_id, n FROM identity_changes
+		WHERE n >= $1 AND n NOT IN (SELECT value FROM json_each('[' || $3 || ']')) ORDER BY n LIMIT $2
+	) c ON TRUE`
 
 // SQLiteOptions say where an embedded directory is.
 type SQLiteOptions struct {

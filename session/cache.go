@@ -184,9 +184,17 @@ func (c *cache) tell(asked, answered time.Time, unbroken bool) {
 	case unbroken:
 		v.from, v.before = last.from, last.before
 	default:
-		v.before = &vouched{from: last.from, until: last.until}
+		v.before = last.still(c.at(asked))
 	}
 	c.told.Store(&v)
+}
+
+// still returns what holds of v at a time. What was vouched for before ended before.
+func (v *vouched) still(at time.Duration) *vouched {
+	if v == nil || at >= v.until {
+		return nil
+	}
+	return &vouched{v.from, v.until, v.before.still(at)}
 }
 
 // mark returns a moment for put to look back to.
@@ -328,10 +336,16 @@ type history struct {
 	n atomic.Uint64 // how often something was
 
 	mu   sync.Mutex // held while last is used, and n grows
-	last [256]names
+	last [256]names // nil for anybody
 }
 
+// historyMost is how many names are remembered of what was forgotten at once.
+const historyMost = 1000
+
 func (h *history) add(all names) {
+	if len(all) > historyMost {
+		all = nil
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	n := h.n.Load()
@@ -351,7 +365,7 @@ func (h *history) holds(v *Visitor, since uint64) bool {
 		return true
 	}
 	for i := since; i < n; i++ {
-		if h.last[i%uint64(len(h.last))].have(v) {
+		if all := h.last[i%uint64(len(h.last))]; all == nil || all.have(v) {
 			return true
 		}
 	}

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -19,14 +18,23 @@ type Changes struct {
 // hearing is how far the directory has said who changes.
 type hearing struct {
 	mark   string
-	failed time.Time // when it did not, or the others could not be told
+	failed time.Time // when it did not
+	news   []news    // of whom the nodes are to be told
+	atOnce int       // how many of them the directory is asked for at once; fewer after a failure
+	untold time.Time // when that failed
+}
+
+// news are of a subject who may have been changed behind our back.
+type news struct {
+	subject string
+	again   bool // some of it may have been told
 }
 
 // hearChanges asks the directory who has changed since the last time, by whomever, and
 // forgets their checks. Then it vouches for who the others are, as if the directory had
 // been asked for each: for those whom this node has asked for since the first of an unbroken
 // series of answers. What an answer leaves out, because the change was not yet to be seen,
-// the next has; and it has everybody again of whom not all nodes could be told.
+// the next has.
 //
 // A failure costs no more than questions: after identityRefresh, the directory is asked for
 // each again.
@@ -36,16 +44,15 @@ func (s *Sessions) hearChanges(ctx context.Context) {
 		return
 	}
 	changes, err := s.changed(ctx, h.mark)
-	if err == nil {
-		answered := s.now()
-		here := s.forgetSubjects(changes.Subjects)
-		s.cache.tell(asked, answered, changes.Unbroken)
-		err = s.tellOf(ctx, here)
-	}
 	if err != nil {
 		h.failed = s.now()
 		return
 	}
+	answered := s.now()
+	for _, subject := range s.forgetSubjects(changes.Subjects) {
+		h.add(news{subject: subject})
+	}
+	s.cache.tell(asked, answered, changes.Unbroken)
 	h.mark = changes.Mark
 }
 
@@ -67,29 +74,63 @@ func (s *Sessions) forgetSubjects(subjects []string) (here []string) {
 	}
 	here = append(s.cache.subjects(all), s.streams.subjects(all)...)
 	s.drop(all)
-	slices.Sort(here)
-	return slices.Compact(here)
+	return here
 }
 
-// tellOf has all nodes know who subjects are who may have been changed behind our back.
-func (s *Sessions) tellOf(ctx context.Context, subjects []string) error {
-	var failure error
-	for few := range slices.Chunk(subjects, askMost) {
-		found, err := s.askAll(ctx, few...)
-		var telling errgroup.Group
-		for _, identity := range found { // none, if that failed
-			telling.Go(func() error { return s.tellIfNew(ctx, identity) })
-		}
-		failure = errors.Join(failure, err, telling.Wait())
+// add has the nodes told of somebody, once.
+func (h *hearing) add(n news) {
+	if !slices.ContainsFunc(h.news, func(known news) bool { return known.subject == n.subject }) {
+		h.news = append(h.news, n)
 	}
-	return failure
 }
 
-// tellIfNew has all nodes know who a subject is where the store says otherwise: if it says
-// the same, Doorward has made the change itself, or another node has told it.
-func (s *Sessions) tellIfNew(ctx context.Context, identity Identity) error {
+// tellNews has all nodes know who those are whom hearChanges heard of and found here. What
+// failed is tried again after a rest, behind the others: what cannot be told of one keeps
+// nobody else from being told of.
+func (s *Sessions) tellNews(ctx context.Context) {
+	h := &s.hearing
+	if s.now().Sub(h.untold).Abs() < directoryRest {
+		return
+	}
+	for len(h.news) > 0 && ctx.Err() == nil {
+		n := min(len(h.news), h.atOnce)
+		few := h.news[:n]
+		h.news = slices.Clone(h.news[n:])
+		if err := s.tellOf(ctx, few); err != nil {
+			for _, n := range few {
+				h.news = append(h.news, news{n.subject, true})
+			}
+			h.atOnce, h.untold = max(n/2, 1), s.now()
+			return
+		}
+		h.atOnce = min(2*h.atOnce, askMost)
+	}
+}
+
+// tellOf has all nodes know who some subjects are.
+func (s *Sessions) tellOf(ctx context.Context, few []news) error {
+	subjects := make([]string, len(few))
+	for i, n := range few {
+		subjects[i] = n.subject
+	}
+	found, err := s.askAll(ctx, subjects...)
+	if err != nil {
+		return err
+	}
+	var telling errgroup.Group
+	telling.SetLimit(lookers()) // requests want connections of the store, too
+	for _, n := range few {
+		telling.Go(func() error { return s.tell(ctx, n, found[n.subject]) })
+	}
+	return telling.Wait()
+}
+
+// tell has all nodes know who a subject is where the store says otherwise. If it says the
+// same, Doorward has made the change itself, or another node has told it; but that may have
+// died before it had ended all sessions of somebody who is disabled.
+func (s *Sessions) tell(ctx context.Context, n news, identity Identity) error {
 	stored, err := s.storedIdentity(ctx, identity.Subject)
-	if err == nil && stored.equal(identity) {
+	if err == nil && stored.equal(identity) && !identity.Disabled && !n.again {
 		return nil
 	}
 	if err := ctx.Err(); err != nil {

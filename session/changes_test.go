@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -293,6 +294,77 @@ func TestWhoCouldNotBeToldOfIsHeardOfAgain(t *testing.T) {
 		v, err := other.Check(t.Context(), token, site)
 		return err == nil && len(v.Identity.Groups) == 0
 	})
+}
+
+// clumsy is a store that fails to delete some.
+type clumsy struct {
+	store.Store
+	fails *atomic.Int64
+}
+
+func (c clumsy) Delete(ctx context.Context, key string) error {
+	if c.fails.Add(-1) >= 0 {
+		return errors.New("not deleted")
+	}
+	return c.Store.Delete(ctx, key)
+}
+
+// Somebody is disabled for a while, and not all that this asks for can be done at once.
+func TestSessionsOfSomebodyWhoWasDisabledDoNotComeBack(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	fails := new(atomic.Int64)
+	n := h.follower(func(o *session.Options) { o.Store = clumsy{o.Store, fails} })
+	n.hears(2 * time.Second)
+	_, token := n.begin("ann")
+	n.wantOK("here", token)
+	fails.Store(1)
+	h.people.change("ann", func(id *session.Identity) { id.Disabled = true })
+	n.hears(20 * time.Second)
+	if fails.Load() >= 0 {
+		t.Fatal("nothing failed: this proves nothing")
+	}
+	h.people.change("ann", func(id *session.Identity) { id.Disabled = false })
+	n.hears(20 * time.Second)
+	n.wantRefused("enabled again", token, session.ErrEnded)
+}
+
+// Another node died when it had written that somebody is disabled, and nothing else.
+func TestSessionsOfSomebodyWhoIsDisabledInTheStoreAlreadyAreEnded(t *testing.T) {
+	h := newEmbeddedHouse(t)
+	n := h.follower()
+	n.hears(2 * time.Second)
+	_, token := n.begin("ann")
+	n.wantOK("here", token)
+	id := h.people.change("ann", func(id *session.Identity) { id.Disabled, id.At = true, h.clock.Now() })
+	value, err := json.Marshal(id)
+	must(t, err)
+	must(t, h.store.Put(t.Context(), session.SubjectKey("ann"), value, time.Hour))
+	n.hears(2 * time.Second)
+	h.people.change("ann", func(id *session.Identity) { id.Disabled = false })
+	n.hears(2 * time.Second)
+	n.wantRefused("enabled again", token, session.ErrEnded)
+}
+
+// Many are changed with several statements, or a server falls over again and again.
+func TestNotEverybodyIsAskedForAtOnceWhenASeriesBreaks(t *testing.T) {
+	for breaks := range 4 {
+		h := newEmbeddedHouse(t)
+		n, token := h.hearer()
+		n.hears(2*time.Minute, token)
+		got := h.people.questions(func() {
+			for range breaks {
+				h.people.lost = true
+				n.hears(time.Second, token)
+			}
+			n.hears(10*time.Second, token)
+		})
+		if got != 0 {
+			t.Errorf("after %d breaks the directory was asked %d times within ten seconds, want later", breaks, got)
+		}
+		if got := h.people.questions(func() { n.hears(time.Minute, token) }); breaks > 0 && got == 0 {
+			t.Errorf("after %d breaks nobody was asked for within a minute", breaks)
+		}
+	}
 }
 
 // slow is a store that takes a while to write.

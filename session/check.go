@@ -273,7 +273,7 @@ func (s *Sessions) see(ctx context.Context, previous *Visitor, id string) (*Visi
 		return nil, errors.Join(ErrEnded, s.End(ctx, record.Subject, id))
 	}
 	v := &Visitor{Session: record, Identity: identity, began: began, since: since}
-	v.compact()
+	v.compact(&s.common)
 	if previous != nil && previous.Identity.equal(v.Identity) {
 		v.assertions.list = previous.assertions.kept()
 	}

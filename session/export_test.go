@@ -57,7 +57,10 @@ func (s *Sessions) WriteSeen(ctx context.Context) error { return s.writeSeen(ctx
 func (s *Sessions) AskAround(ctx context.Context) { s.askAround(ctx) }
 
 // HearChanges asks the directory who has changed, as Follow does.
-func (s *Sessions) HearChanges(ctx context.Context) { s.hearChanges(ctx) }
+func (s *Sessions) HearChanges(ctx context.Context) {
+	s.hearChanges(ctx)
+	s.tellNews(ctx)
+}
 
 // FollowByHand is Follow for a test that reads and writes by itself.
 func (s *Sessions) FollowByHand() { s.following.Store(true) }

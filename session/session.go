@@ -28,9 +28,7 @@ package session
 import (
 	"errors"
 	"slices"
-	"strings"
 	"time"
-	"unique"
 )
 
 // Why a request has no session. Any other error that [Sessions.Check] returns is
@@ -164,38 +162,4 @@ func (v *Visitor) copy() *Visitor {
 	c := &Visitor{Session: v.Session, Identity: v.Identity, began: v.began, since: v.since}
 	c.assertions.list = v.assertions.kept()
 	return c
-}
-
-// compact puts what a visitor consists of into fewer and smaller pieces of memory. A node
-// keeps very many visitors, and the collector looks at each piece of each. What many of
-// them have in common is kept once.
-func (v *Visitor) compact() {
-	v.Audience, v.Agent = shared(v.Audience), shared(v.Agent)
-	v.Sites, v.Identity.Groups = sharedAll(v.Sites), sharedAll(v.Identity.Groups)
-	v.Methods = slices.Clone(v.Methods) // as long as it is, and no longer
-	for i := range v.Methods {
-		v.Methods[i].Name = shared(v.Methods[i].Name)
-	}
-	own := []*string{&v.ID, &v.Subject, &v.Address, &v.Identity.Name, &v.Identity.Email}
-	parts := make([]string, len(own))
-	for i, part := range own {
-		parts[i] = *part
-	}
-	whole := strings.Join(parts, "")
-	for _, part := range own {
-		n := len(*part)
-		*part, whole = whole[:n], whole[n:]
-	}
-	v.Identity.Subject = v.Subject
-}
-
-// shared returns s as it is kept for all who have the same.
-func shared(s string) string { return unique.Make(s).Value() }
-
-func sharedAll(list []string) []string {
-	list = slices.Clone(list)
-	for i, s := range list {
-		list[i] = shared(s)
-	}
-	return list
 }

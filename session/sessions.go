@@ -55,6 +55,7 @@ type Sessions struct {
 	keys   *KeySet
 	now    func() time.Time
 	cache  *cache
+	common common
 	checks singleflight.Group
 
 	journal   journal
@@ -85,7 +86,7 @@ func New(o Options) *Sessions {
 	}
 	return &Sessions{
 		o: o, store: o.Store, keys: o.Keys, now: o.Now, cache: newCache(o.CacheSize, o.Now()), streams: o.Streams,
-		asking: asking{atOnce: askMost},
+		asking: asking{atOnce: askMost}, hearing: hearing{atOnce: askMost},
 	}
 }
 

@@ -19,6 +19,9 @@ const (
 	watchEvery = 250 * time.Millisecond
 )
 
+// lookers returns how many may be at the store at once for what no request waits for.
+func lookers() int { return min(lookersPerProcessor*runtime.GOMAXPROCS(0), mostLookers) }
+
 // Stream returns a context for a request of v that stays open, such as a
 // WebSocket, at the site whose origin is site. It ends when ctx does, and soon after any of these:
 //
@@ -75,7 +78,7 @@ func (s *Sessions) lookAt(v *Visitor) time.Time {
 func (s *Sessions) watch(ctx context.Context) {
 	tick := time.NewTicker(s.round())
 	defer tick.Stop()
-	lookers := min(lookersPerProcessor*runtime.GOMAXPROCS(0), mostLookers)
+	lookers := lookers()
 	looking := make(chan struct{}, lookers)
 	for {
 		select {

@@ -24,10 +24,10 @@ const (
 	tidyEvery = 30 * time.Second
 )
 
-// Follow reads the journal until ctx ends, writes when sessions were seen, and asks for the
-// subjects of those that are in use. While the journal can be read, a check is good for
-// minutes rather than for CheckInterval, without asking the store: what is ended or changed
-// is heard of.
+// Follow reads the journal until ctx ends, writes when sessions were seen, and hears from
+// the directory who has changed, or asks for the subjects of sessions that are in use. While
+// the journal can be read, a check is good for minutes rather than for CheckInterval,
+// without asking the store: what is ended or changed is heard of.
 //
 // report is called with the error when one of the first two can no longer be done, and with
 // nil when it can be again; while the journal cannot be read, sessions are checked one by
@@ -39,6 +39,7 @@ func (s *Sessions) Follow(ctx context.Context, report func(error)) (wait func())
 	s.following.Store(true)
 	working.Go(func() { s.followJournal(ctx, report) })
 	working.Go(func() { s.followSeen(ctx, report) })
+	go s.followChanges(ctx)
 	go s.followIdentities(ctx)
 	return working.Wait
 }
@@ -73,12 +74,17 @@ func (s *Sessions) followSeen(ctx context.Context, report func(error)) {
 	_ = within(context.WithoutCancel(ctx), s.writeSeen)
 }
 
+func (s *Sessions) followChanges(ctx context.Context) {
+	for rest(ctx, askEvery) {
+		if !s.unused() || s.streams.open() {
+			s.hearChanges(ctx)
+		}
+		s.tellNews(ctx)
+	}
+}
+
 func (s *Sessions) followIdentities(ctx context.Context) {
 	for rest(ctx, askEvery) {
-		if s.unused() && !s.streams.open() {
-			continue
-		}
-		s.hearChanges(ctx)
 		s.askAround(ctx)
 	}
 }
