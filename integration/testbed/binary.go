@@ -6,6 +6,7 @@ package testbed
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -73,15 +74,21 @@ func Root() string {
 	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
 }
 
-// FreePort returns a TCP port that nobody uses now at any address of this machine.
+// FreePort returns a TCP port that nobody uses now at any address of this machine. It is
+// none of those that the system gives to connections: one of them would take it before the
+// server listens that it is for.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	listener, err := net.Listen("tcp", ":0")
-	if err != nil {
-		t.Fatal(err)
+	const first, last = 11_000, 29_999 // a browser opens no page at 10080
+	for range 100 {
+		port := first + rand.IntN(last-first+1)
+		if listener, err := net.Listen("tcp", fmt.Sprintf(":%d", port)); err == nil {
+			listener.Close()
+			return port
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
+	t.Fatalf("no free port from %d to %d", first, last)
+	return 0
 }
 
 // Require fails the test if a program that it needs is not installed. It does
