@@ -50,7 +50,7 @@ func (s *Sessions) hearChanges(ctx context.Context) {
 	}
 	answered := s.now()
 	for _, subject := range s.forgetSubjects(changes.Subjects) {
-		h.add(news{subject: subject})
+		h.add(subject)
 	}
 	s.cache.tell(asked, answered, changes.Unbroken)
 	h.mark = changes.Mark
@@ -77,10 +77,10 @@ func (s *Sessions) forgetSubjects(subjects []string) (here []string) {
 	return here
 }
 
-// add has the nodes told of somebody, once.
-func (h *hearing) add(n news) {
-	if !slices.ContainsFunc(h.news, func(known news) bool { return known.subject == n.subject }) {
-		h.news = append(h.news, n)
+// add has the nodes told of a subject, once.
+func (h *hearing) add(subject string) {
+	if !slices.ContainsFunc(h.news, func(n news) bool { return n.subject == subject }) {
+		h.news = append(h.news, news{subject: subject})
 	}
 }
 
@@ -95,7 +95,7 @@ func (s *Sessions) tellNews(ctx context.Context) {
 	for len(h.news) > 0 && ctx.Err() == nil {
 		n := min(len(h.news), h.atOnce)
 		few := h.news[:n]
-		h.news = slices.Clone(h.news[n:])
+		h.news = h.news[n:]
 		if err := s.tellOf(ctx, few); err != nil {
 			for _, n := range few {
 				h.news = append(h.news, news{n.subject, true})
